@@ -1,0 +1,1 @@
+"""Checkpoint → release: ONNX graphs that agree with torch, and the manifest that vouches for them."""

@@ -1,0 +1,32 @@
+"""Every bound that the edge puts on a request, in one place; clients read them from the model's metadata."""
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one edge. Bytes are counted on the wire, pixels are width × height, times are in seconds."""
+
+    max_frame_bytes: int = 8 * MEBIBYTE
+    max_frame_pixels: int = 4096 * 2160
+    """Of the frame that comes in and of the picture that goes out (r² as many)."""
+    max_style_bytes: int = 32 * MEBIBYTE
+    max_style_pixels: int = 50_000_000
+    max_styles: int = 256
+    """Style codes kept; the one unused for longest makes room."""
+    min_r: float = 0.25
+    max_r: float = 8.0
+    queue: int = 8
+    """Requests that may wait for the one that is being computed."""
+    max_buffered_bytes: int = 256 * MEBIBYTE
+    """Of all bodies that are held at a time."""
+    body_seconds: float = 30.0
+    """For a whole body, however fast it comes."""
+    body_grace_seconds: float = 5.0
+    """For a body that comes slower than ``min_bytes_per_second``."""
+    min_bytes_per_second: float = 16 * 1024.0
+    keepalive_seconds: float = 15.0
+    drain_seconds: float = 30.0
+    """What is in flight at SIGTERM may take this long to finish."""

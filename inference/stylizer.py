@@ -1,0 +1,28 @@
+"""What the edge needs of a stylizer; ``mvstylizer.engine.Engine`` is one, tests bring a simpler one."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Stylizer(Protocol):
+    """Photo to style code, key frame and code to stylized key frame. Called from one thread at a time."""
+
+    @property
+    def version(self) -> str:
+        """Version of the release, such as ``2026.11-1``; sent with every stylized picture."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the release."""
+
+    @property
+    def code_size(self) -> int:
+        """Length of a style code."""
+
+    def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Style code ``(code_size,)`` of a photo ``(H, W, 3)`` uint8 RGB."""
+
+    def stylize(self, frame: NDArray[np.uint8], code: NDArray[np.float32], r: float = 1.0) -> NDArray[np.uint8]:
+        """Key frame ``(H, W, 3)`` uint8 RGB to ``(round(r·H), round(r·W), 3)`` uint8 RGB."""

@@ -1,0 +1,301 @@
+"""The ``mvstylizer`` command: reads options, puts the packages together, turns errors into one line and an exit code.
+
+The only module that may import the other packages, and it does so inside functions: ``--help`` stays quick and the
+base install needs neither torch nor Flower.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mvstylizer import __version__
+from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, UsageError
+
+if TYPE_CHECKING:
+    from mvstylizer.device import KeyFrameStylizer
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (DESIGN §6): 0, 2 usage, 3 input, 4 edge, 5 no space, 130 interrupted."""
+    try:
+        options = _parser().parse_args(arguments)
+        options.run(options)
+    except MVStylizerError as error:
+        print(f"mvstylizer: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mvstylizer: interrupted; nothing was written under the output's name", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; closing stdout again must not raise at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mvstylizer", description="Give a video the light and colour of a photo.")
+    parser.add_argument("--version", action="version", version=f"mvstylizer {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+    for add in (_add_stylize, _add_serve, _add_demo, _add_distill, _add_train, _add_export):
+        add(commands)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Options also come from ``MVSTYLIZER_…`` variables; mistakes become a UsageError like any other."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+
+    def setting(self, flag: str, help: str, **settings: Any) -> None:
+        """An option whose default a variable of the same name may set; named in its help."""
+        variable = "MVSTYLIZER_" + flag.removeprefix("--").replace("-", "_").upper()
+        if variable in os.environ:
+            settings["default"] = os.environ[variable]
+            settings.pop("required", None)
+        default = "" if settings.get("default") is None else ", default %(default)s"
+        action = self.add_argument(flag, help=f"{help} [{variable}{default}]", **settings)
+        if action.choices is not None and action.default is not None and action.default not in action.choices:
+            raise UsageError(f"{variable}={action.default}: choose one of {', '.join(map(str, action.choices))}")
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see '{self.prog} --help'")
+
+
+Commands = Any  # argparse's class for subcommands is private.
+
+
+def _command(
+    commands: Commands, name: str, summary: str, example: str, run: Callable[[argparse.Namespace], None]
+) -> _Parser:
+    parser: _Parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example:\n  {example}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_stylize(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "stylize",
+        "Give a video or a picture the light and colour of a photo.",
+        "mvstylizer stylize holiday.mp4 --style sunset.jpg -o holiday-sunset.mp4",
+        _stylize,
+    )
+    parser.add_argument("input", type=Path, help="video, or picture (jpg, png, webp, bmp, tiff)")
+    parser.setting("--style", "photo to take the look from", type=Path, required=True, metavar="PHOTO")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="mp4, m4v, mov or mkv; jpg, png or webp")
+    parser.add_argument("--force", action="store_true", help="overwrite the output if it exists")
+    parser.setting("--edge", "stylize key frames on this edge instead of here", metavar="URL")
+    _add_release(parser)
+    parser.setting("--key-frames", "how key frames are chosen", choices=("interval", "codec"), default="interval")
+    parser.setting("--key-interval", "frames from one key frame to the next", type=int, default=15, metavar="N")
+    parser.setting(
+        "--propagation", "how the frames between get their look", choices=("affine", "warp"), default="affine"
+    )
+    parser.setting("--flow", "optical flow", choices=("dis", "lucas-kanade", "farneback"), default="dis")
+    parser.setting("--crf", "H.264 quality, 0 (lossless) to 51", type=int, default=18)
+    parser.setting("--preset", "H.264 speed", choices=("ultrafast", "veryfast", "fast", "medium", "slow"),
+                   default="veryfast")  # fmt: skip
+
+
+def _stylize(options: argparse.Namespace) -> None:
+    from mvstylizer.pictures import read_picture
+
+    is_picture = _is_picture(options.input)
+    if is_picture != _is_picture(options.output):
+        kinds = ("picture", "video") if is_picture else ("video", "picture")
+        raise UsageError(
+            f"{options.input} is a {kinds[0]} but {options.output} would be a {kinds[1]}; name a {kinds[0]}"
+        )
+    if not 0 <= options.crf <= 51:
+        raise UsageError(f"--crf {options.crf} is not possible; choose 0 to 51")
+    photo = read_picture(options.style)
+    if is_picture:
+        _stylize_picture(options, photo)
+    else:
+        _stylize_video(options, photo)
+
+
+def _stylize_picture(options: argparse.Namespace, photo: Any) -> None:
+    from mvstylizer.device import stylize_picture
+    from mvstylizer.durable import refuse_target
+    from mvstylizer.pictures import read_picture, write_picture
+
+    refuse_target(options.output, options.force)
+    picture = read_picture(options.input)
+    with closing(_stylizer(options)) as stylizer:
+        stylized = stylize_picture(picture, photo, stylizer)
+    write_picture(options.output, stylized, overwrite=options.force)
+    print(options.output)
+
+
+def _stylize_video(options: argparse.Namespace, photo: Any) -> None:
+    from mvstylizer.device import DeviceOptions, stylize_video
+    from mvstylizer.progress import progress_bar
+
+    device = DeviceOptions(
+        key_frames=options.key_frames,
+        interval=options.key_interval,
+        propagation=options.propagation,
+        flow=options.flow,
+        crf=options.crf,
+        preset=options.preset,
+        overwrite=options.force,
+    )
+    with closing(_stylizer(options)) as stylizer, progress_bar(options.input.name) as report:
+        stylize_video(options.input, photo, options.output, stylizer, device, report)
+    print(options.output)
+
+
+def _stylizer(options: argparse.Namespace) -> "KeyFrameStylizer":
+    """The edge that was asked for, or the engine in this process."""
+    if options.edge:
+        from inference.client import EdgeStylizer
+
+        return EdgeStylizer(options.edge)
+    from mvstylizer.engine import Engine, LocalStylizer
+
+    return LocalStylizer(Engine(options.release))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _add_release(parser: _Parser) -> None:
+    parser.setting("--release", "release to run instead of the bundled one", type=Path, metavar="DIR")
+
+
+def _add_serve(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "serve",
+        "Run an edge: stylizes key frames over HTTP.",
+        "mvstylizer serve --port 8080",
+        _serve,
+    )
+    parser.setting("--host", "address to listen on", default="127.0.0.1")
+    parser.setting("--port", "port to listen on, 0 for any free one", type=int, default=8080)
+    parser.setting("--threads", "cores one inference may use, 0 for all", type=int, default=0)
+    _add_release(parser)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from inference.serve import serve
+    from mvstylizer.engine import Engine
+
+    serve(Engine(options.release, threads=options.threads), options.host, options.port)
+
+
+def _add_demo(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "Stylize a clip through an edge on this machine.",
+        "mvstylizer demo --video my.mp4",
+        _demo,
+    )
+    parser.add_argument("--video", type=Path, help="your own clip; by default one is made")
+    parser.add_argument("--style", type=Path, metavar="PHOTO", help="your own style photo; by default a blue hour")
+    parser.add_argument("--output-dir", type=Path, default=Path("demo-output"), help="default %(default)s")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from mvstylizer.demo.run import run_demo
+
+    run_demo(options.video, options.style, options.output_dir)
+
+
+def _add_training_data(parser: _Parser) -> None:
+    parser.setting("--photos", "folder of training photos", type=Path, required=True, metavar="DIR")
+    parser.setting("--teacher", "weights of the 16x proxy (safetensors)", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="checkpoints; resumes from there")
+
+
+def _add_distill(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "distill",
+        "Distil the compact encoder from a perceptual network.",
+        "mvstylizer distill --photos photos/ --teacher vgg19_16x.safetensors --to runs/encoder",
+        _distill,
+    )
+    _add_training_data(parser)
+    parser.add_argument("--steps", type=int, help="default: see docs/training.md")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def _distill(options: argparse.Namespace) -> None:
+    runs = _training_runs()
+    runs.run_distillation(options.photos, options.teacher, options.to, options.steps, options.seed)
+
+
+def _add_train(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "train",
+        "Train decoder, colorization and meta-smoothing.",
+        "mvstylizer train --photos photos/ --teacher vgg19_16x.safetensors --encoder runs/encoder --to runs/stylizer",
+        _train,
+    )
+    _add_training_data(parser)
+    parser.add_argument("--encoder", type=Path, metavar="DIR", help="distilled encoder; required unless --paper")
+    parser.add_argument("--paper", action="store_true", help="the paper's own configuration (VGG-19, Eq. 2, §4.2)")
+    parser.add_argument("--colorization", choices=("mean", "adain", "wct"), default="wct")
+    parser.add_argument("--steps", type=int, help="default: see docs/training.md")
+    parser.add_argument("--crop", type=int, help="side of training crops in pixels")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def _train(options: argparse.Namespace) -> None:
+    runs = _training_runs()
+    overrides = {k: getattr(options, k) for k in ("steps", "crop", "seed") if getattr(options, k) is not None}
+    runs.run_training(
+        options.photos,
+        options.teacher,
+        options.encoder,
+        options.to,
+        options.paper,
+        options.colorization,
+        overrides,
+    )
+
+
+def _add_export(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "Write the release (ONNX graphs and manifest) of a checkpoint.",
+        "mvstylizer export runs/stylizer --to releases/2026.11-1",
+        _export,
+    )
+    parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="new directory for the release")
+    parser.add_argument("--release-version", metavar="VERSION", help="default: the name of --to")
+
+
+def _export(options: argparse.Namespace) -> None:
+    _training_runs()
+    from export.release import export_release
+
+    manifest = export_release(options.checkpoint, options.to, options.release_version or options.to.name)
+    size = sum(entry["bytes"] for entry in manifest["files"].values())
+    difference = manifest["parity"]["max_abs_difference"]
+    print(f"{options.to}: release {manifest['version']}, {size / 1e6:.1f} MB, within {difference:.1g} of torch")
+
+
+def _training_runs() -> Any:
+    try:
+        from mvstylizer.training import runs
+    except ImportError as error:
+        raise UsageError(f"this needs torch ({error.name} is missing); pip install 'mvstylizer[train]'") from error
+    return runs

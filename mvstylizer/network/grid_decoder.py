@@ -1,0 +1,85 @@
+"""Our decoder: features → a bilateral grid of colour maps, applied to the picture itself.
+
+A photorealistic look changes light and colour but no shapes. So instead of painting pixels from features, this decoder
+predicts, for cells of 32 px and a few levels of luma, how colours move (Chen, Paris and Durand, "Real-time
+edge-aware image processing with the bilateral grid", 2007; Gharbi et al., "HDRnet", 2017; Xia et al., "Joint bilateral
+learning for real-time universal photorealistic style transfer", ECCV 2020). Edges stay the picture's own, and a
+glow around a skyline cannot be expressed. It starts from the closed-form colour transport and learns what that misses.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mvstylizer.network.encoder import LEVELS, STRIDE
+
+BINS = 8
+"""Levels of luma in the grid."""
+CELL = 32
+"""Side of a grid cell in pixels."""
+_COEFFICIENTS = 12
+_HIDDEN = 64
+
+Colorize = Callable[[int, Tensor], Tensor]
+"""Colorizes features of a level (0 the picture, 1 the finest, 4 the deepest)."""
+
+
+class GridDecoder(nn.Module):
+    """Encoder features and the picture ``(N, 3, H, W)`` they come from → RGB of the same size, not clamped."""
+
+    luma: Tensor
+
+    def __init__(self, widths: Sequence[int], negative_slope: float = 0.1) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.gather = nn.Conv2d(2 * (sum(widths) + 3), _HIDDEN, 1)
+        self.shrink = nn.ModuleList(nn.Conv2d(_HIDDEN, _HIDDEN, 3, stride=2, padding=1) for _ in range(2))
+        self.local = nn.ModuleList(nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1) for _ in range(2))
+        self.overall = nn.Linear(_HIDDEN, _HIDDEN)
+        self.to_grid = nn.Conv2d(_HIDDEN, BINS * _COEFFICIENTS, 1)
+        # An untrained decoder changes nothing of the closed-form transport.
+        nn.init.zeros_(self.to_grid.weight)
+        if self.to_grid.bias is not None:
+            nn.init.zeros_(self.to_grid.bias)
+        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor, features: Sequence[Tensor], colorize: Colorize) -> Tensor:
+        """``features`` are the encoder's four levels of ``rgb``, finest first."""
+        transported = colorize(0, rgb)
+        return transported + self.changes(rgb, transported, self.grid(rgb, transported, features, colorize))
+
+    def grid(self, rgb: Tensor, transported: Tensor, features: Sequence[Tensor], colorize: Colorize) -> Tensor:
+        """The bilateral grid: ``(N, BINS · 12, ⌈H / 32⌉, ⌈W / 32⌉)``, bins outermost."""
+        seen = [F.avg_pool2d(picture, STRIDE) for picture in (rgb, transported)]
+        for level in range(1, LEVELS + 1):
+            for x in (features[level - 1], colorize(level, features[level - 1])):
+                seen.append(F.avg_pool2d(x, STRIDE >> (level - 1)))
+        x = self._activated(self.gather(torch.cat(seen, dim=1)))
+        for convolution in self.shrink:
+            x = self._activated(convolution(x))
+        x = x + self.overall(x.mean((2, 3)))[:, :, None, None]
+        for convolution in self.local:
+            x = x + self._activated(convolution(x))
+        return self.to_grid(x)  # type: ignore[no-any-return]
+
+    def changes(self, rgb: Tensor, transported: Tensor, grid: Tensor) -> Tensor:
+        """Slice the grid with the picture's luma and apply its 3×4 maps to the transported colours."""
+        maps = F.interpolate(grid.float(), rgb.shape[2:], mode="bilinear")
+        position = (rgb * self.luma).sum(1).clamp(0, 1) * (BINS - 1)
+        changes = torch.zeros_like(transported)
+        for level, bin_maps in enumerate(torch.split(maps, _COEFFICIENTS, dim=1)):
+            weight = (1 - (position - level).abs()).clamp(min=0)[:, None]
+            changes = changes + weight * _apply(bin_maps, transported)
+        return changes
+
+    def _activated(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.negative_slope)
+
+
+def _apply(maps: Tensor, rgb: Tensor) -> Tensor:
+    """``(N, 12, H, W)`` 3×4 colour maps on RGB ``(N, 3, H, W)``."""
+    red, green, blue, offset = torch.split(maps, 3, dim=1)
+    moved: Tensor = red * rgb[:, 0:1] + green * rgb[:, 1:2] + blue * rgb[:, 2:3] + offset
+    return moved

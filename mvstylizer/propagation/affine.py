@@ -1,0 +1,172 @@
+"""Propagation `affine`: move the look along the flow instead of the pixels (DESIGN §5).
+
+A photorealistic look changes light and colour, not shapes, so around every pixel it is nearly gain · frame + offset.
+At a key frame gain and offset are fitted by local ridge regression, at an intermediate frame they are pulled along
+the flow from the key frames on both sides, blended, and given once to the frame's own full-size planes. Edges and
+texture stay the camera's; an occlusion leaves no ghost, because nothing of another frame is copied.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mvstylizer.flow import FlowEstimator, luma, sample
+from mvstylizer.propagation.look import StylizedKey
+from mvstylizer.video import ColourSpace, rgb_to_yuv, yuv_to_rgb
+from mvstylizer.video.frame import Planes
+
+RADIUS = 12
+"""Of the fit's window, in pixels of a proxy whose long side is 512."""
+RIDGE = 1e-3 * 255**2
+"""Added to the variance of code values, so that the fit does not blow up noise in flat places."""
+_AGREEMENT = 12.0
+"""Luma difference, in code values, at which a moved key frame counts little."""
+_FLOOR = 0.05
+"""Weight that is left to a key frame which does not agree at all: better a look from elsewhere than none."""
+
+# Fixed point of the full-size multiply-add: 16-bit lanes are twice as fast as float.
+_FRACTION_BITS = 4
+_MAX_GAIN = 8.0
+
+Field = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AffineField:
+    """A look: per-pixel ``gain`` and ``offset`` ``(h, w, 3) float32`` on YUV code values, at proxy size."""
+
+    gain: Field
+    offset: Field
+    colour: ColourSpace
+
+    def on_planes(self, planes: Planes) -> Planes:
+        y, u, v = (_multiply_add(p, self.gain[..., i], self.offset[..., i]) for i, p in enumerate(planes))
+        return y, u, v
+
+    def on_proxy(self, proxy: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        size = proxy.shape[1], proxy.shape[0]
+        gain, offset = (cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (self.gain, self.offset))
+        yuv = rgb_to_yuv(proxy, self.colour) * gain + offset
+        return np.clip(np.rint(yuv_to_rgb(yuv.astype(np.float32), self.colour)), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class AffineKey:
+    """A stylized key frame: its luma to estimate flow against, its field, and what the field cannot explain."""
+
+    proxy_luma: NDArray[np.uint8]
+    field: AffineField
+    residual: Field | None
+    """(h, w, 3) code values, or None where residuals are not used."""
+
+    @cached_property
+    def look(self) -> AffineField:
+        """The key frame's own look."""
+        if self.residual is None:
+            return self.field
+        return AffineField(self.field.gain, self.field.offset + self.residual, self.field.colour)
+
+
+class AffinePropagation:
+    """Gain and offset from the key frames on both sides, weighted by nearness in time and by agreement.
+
+    With ``residual`` the part of the stylized key frame that no local affine map explains is moved along as well,
+    where moved key frame and frame agree: nearer to the DNN's own pixels, halos and texture included.
+    """
+
+    full_size = False
+
+    def __init__(
+        self, colour: ColourSpace, flow: FlowEstimator, *, radius: int = RADIUS, ridge: float = RIDGE,
+        residual: bool = False,
+    ) -> None:  # fmt: skip
+        self._colour = colour
+        self._flow = flow
+        self._radius = radius
+        self._ridge = ridge
+        self._residual = residual
+
+    def key(self, proxy: NDArray[np.uint8], stylized: NDArray[np.uint8]) -> AffineKey:
+        frame, wanted = rgb_to_yuv(proxy, self._colour), rgb_to_yuv(stylized, self._colour)
+        scale = max(proxy.shape[:2]) / 512
+        gain, offset = fit_affine(frame, wanted, max(1, round(self._radius * scale)), self._ridge)
+        residual = wanted - (gain * frame + offset) if self._residual else None
+        return AffineKey(luma(proxy), AffineField(gain, offset, self._colour), residual)
+
+    def between(
+        self, proxy: NDArray[np.uint8], previous: StylizedKey, following: StylizedKey | None, position: float
+    ) -> AffineField:
+        frame = luma(proxy)
+        sides = [self._moved(frame, previous, 1 - position)]
+        if following is not None:
+            sides.append(self._moved(frame, following, position))
+        if len(sides) == 1:
+            return AffineField(sides[0].gain, sides[0].offset, self._colour)
+        before, after = sides
+        share = after.weight / (before.weight + after.weight)
+        gain = before.gain + share * (after.gain - before.gain)
+        offset = before.offset + share * (after.offset - before.offset)
+        return AffineField(gain, offset, self._colour)
+
+    def _moved(self, frame: NDArray[np.uint8], key: StylizedKey, nearness: float) -> "_Side":
+        """One key frame's field at the frame's own positions."""
+        if not isinstance(key, AffineKey):
+            raise TypeError(f"affine propagation needs key frames of its own, not {type(key).__name__}")
+        flow = self._flow(frame, key.proxy_luma)
+        agreement = _agreement(frame, sample(key.proxy_luma, flow))
+        gain, offset = sample(key.field.gain, flow), sample(key.field.offset, flow)
+        if key.residual is not None:
+            offset = offset + agreement[..., None] * sample(key.residual, flow)
+        weight = np.float32(nearness + 1e-3) * (agreement + np.float32(_FLOOR))
+        return _Side(gain, offset, weight[..., None])
+
+
+@dataclass(frozen=True)
+class _Side:
+    gain: Field
+    offset: Field
+    weight: NDArray[np.float32]
+
+
+def fit_affine(frame: Field, wanted: Field, radius: int, ridge: float) -> tuple[Field, Field]:
+    """The gain and offset that map ``frame`` to ``wanted`` around every pixel, channel by channel.
+
+    Ridge regression in a window of 2·radius + 1, averaged over all windows that hold the pixel (He et al., "Guided
+    Image Filtering", PAMI 2013). All arrays ``(h, w, 3) float32``.
+    """
+    mean_frame, mean_wanted = _box(frame, radius), _box(wanted, radius)
+    covariance = _box(frame * wanted, radius) - mean_frame * mean_wanted
+    variance = _box(frame * frame, radius) - mean_frame * mean_frame
+    gain = covariance / (variance + np.float32(ridge))
+    offset = mean_wanted - gain * mean_frame
+    return _box(gain, radius), _box(offset, radius)
+
+
+def _box(x: NDArray[np.floating], radius: int) -> Field:
+    size = 2 * radius + 1
+    return np.asarray(cv2.blur(x, (size, size), borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def _agreement(frame: NDArray[np.uint8], moved: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """1 where the moved key frame shows what the frame shows, towards 0 where it does not: ``(h, w) float32``."""
+    difference = cv2.blur(cv2.absdiff(frame, moved), (5, 5)).astype(np.float32) / _AGREEMENT
+    return np.exp(-difference * difference)
+
+
+def _multiply_add(plane: NDArray[np.uint8], gain: Field, offset: Field) -> NDArray[np.uint8]:
+    """``plane · gain + offset`` rounded and saturated to uint8, the fields scaled up bilinearly.
+
+    Done in 16-bit fixed point: gains, clipped to ±8, with 12 fractional bits, products and offsets with 4.
+    """
+    size = plane.shape[1], plane.shape[0]
+    fraction = 1 << _FRACTION_BITS
+    gain_bits = 1 << 12
+    fixed_gain = np.clip(gain * gain_bits, -_MAX_GAIN * gain_bits + 1, _MAX_GAIN * gain_bits - 1).astype(np.int16)
+    fixed_offset = np.clip(offset * fraction, -32767, 32767).astype(np.int16)
+    gains = cv2.resize(fixed_gain, size, interpolation=cv2.INTER_LINEAR)
+    offsets = cv2.resize(fixed_offset, size, interpolation=cv2.INTER_LINEAR)
+    product = cv2.multiply(plane, gains, scale=fraction / gain_bits, dtype=cv2.CV_16S)
+    return cv2.addWeighted(product, 1 / fraction, offsets, 1 / fraction, 0, dtype=cv2.CV_8U)  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""Training the stylizer: photos, the loop, distillation of the compact encoder, checkpoints."""
