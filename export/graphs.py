@@ -152,6 +152,10 @@ def _renamed(model: onnx.ModelProto, names: dict[str, str]) -> onnx.ModelProto:
 
 def _finished(model: onnx.ModelProto) -> bytes:
     """Checked, and stripped of the exporter's notes, which would quadruple a small model."""
+    opsets = {opset.domain: opset.version for opset in model.opset_import}
+    # Merging names a domain once for every part, which the specification does not allow.
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""

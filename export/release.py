@@ -80,5 +80,6 @@ def _publish(to: Path, graphs: dict[str, bytes], manifest: dict[str, Any]) -> No
         partial.rename(to)
         fsync(to.parent)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise OutputError(f"{to} cannot be written ({error.strerror}); choose another --to") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

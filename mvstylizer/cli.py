@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mvstylizer import __version__
-from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, UsageError
+from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from mvstylizer.device import KeyFrameStylizer
@@ -49,6 +50,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class _FromEnvironment:
+    """A default that a variable holds; not a string, which argparse would convert without naming the variable."""
+
+    variable: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class _Parser(argparse.ArgumentParser):
     """Options also come from ``MVSTYLIZER_…`` variables; mistakes become a UsageError like any other."""
 
@@ -59,13 +71,28 @@ class _Parser(argparse.ArgumentParser):
     def setting(self, flag: str, help: str, **settings: Any) -> None:
         """An option whose default a variable of the same name may set; named in its help."""
         variable = "MVSTYLIZER_" + flag.removeprefix("--").replace("-", "_").upper()
-        if variable in os.environ:
-            settings["default"] = os.environ[variable]
+        if os.environ.get(variable):
+            settings["default"] = _FromEnvironment(variable, os.environ[variable])
             settings.pop("required", None)
         default = "" if settings.get("default") is None else ", default %(default)s"
-        action = self.add_argument(flag, help=f"{help} [{variable}{default}]", **settings)
-        if action.choices is not None and action.default is not None and action.default not in action.choices:
-            raise UsageError(f"{variable}={action.default}: choose one of {', '.join(map(str, action.choices))}")
+        self.add_argument(flag, help=f"{help} [{variable}{default}]", **settings)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's own; then variables whose flag was not given are checked and converted like flags."""
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            value = getattr(found, action.dest, None)
+            if isinstance(value, _FromEnvironment):
+                setattr(found, action.dest, self._converted(value, action))
+        return found, rest
+
+    def _converted(self, value: "_FromEnvironment", action: argparse.Action) -> Any:
+        try:
+            converted = self._get_value(action, value.text)
+            self._check_value(action, converted)
+        except argparse.ArgumentError as error:
+            self.error(f"{value.variable}: {error.message}")
+        return converted
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see '{self.prog} --help'")
@@ -95,6 +122,8 @@ def _add_stylize(commands: Commands) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="mp4, m4v, mov or mkv; jpg, png or webp")
     parser.add_argument("--force", action="store_true", help="overwrite the output if it exists")
     parser.setting("--edge", "stylize key frames on this edge instead of here", metavar="URL")
+    parser.setting("--edge-patience", "seconds to go on asking an edge that is busy or away", type=float, default=30.0,
+                   metavar="SECONDS")  # fmt: skip
     _add_release(parser)
     parser.setting("--key-frames", "how key frames are chosen", choices=("interval", "codec"), default="interval")
     parser.setting("--key-interval", "frames from one key frame to the next", type=int, default=15, metavar="N")
@@ -118,6 +147,9 @@ def _stylize(options: argparse.Namespace) -> None:
         )
     if not 0 <= options.crf <= 51:
         raise UsageError(f"--crf {options.crf} is not possible; choose 0 to 51")
+    if not options.edge_patience >= 0:
+        raise UsageError(f"--edge-patience {options.edge_patience:g} is not possible; choose 0 or more seconds")
+    _refuse_overwriting_a_source(options)
     photo = read_picture(options.style)
     if is_picture:
         _stylize_picture(options, photo)
@@ -125,12 +157,17 @@ def _stylize(options: argparse.Namespace) -> None:
         _stylize_video(options, photo)
 
 
+def _refuse_overwriting_a_source(options: argparse.Namespace) -> None:
+    for source in (options.input, options.style):
+        if options.output.exists() and source.exists() and options.output.samefile(source):
+            raise OutputError(f"{options.output}: is the source itself; choose another name")
+
+
 def _stylize_picture(options: argparse.Namespace, photo: Any) -> None:
     from mvstylizer.device import stylize_picture
-    from mvstylizer.durable import refuse_target
-    from mvstylizer.pictures import read_picture, write_picture
+    from mvstylizer.pictures import read_picture, refuse_picture_target, write_picture
 
-    refuse_target(options.output, options.force)
+    refuse_picture_target(options.output, options.force)
     picture = read_picture(options.input)
     with closing(_stylizer(options)) as stylizer:
         stylized = stylize_picture(picture, photo, stylizer)
@@ -161,7 +198,7 @@ def _stylizer(options: argparse.Namespace) -> "KeyFrameStylizer":
     if options.edge:
         from inference.client import EdgeStylizer
 
-        return EdgeStylizer(options.edge)
+        return EdgeStylizer(options.edge, patience=options.edge_patience)
     from mvstylizer.engine import Engine, LocalStylizer
 
     return LocalStylizer(Engine(options.release))

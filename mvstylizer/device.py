@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -76,10 +77,10 @@ class Progress:
 
 @dataclass
 class _Arrived:
-    """A decoded frame; ``stylized`` is the answer to come where it is a key frame."""
+    """A decoded frame; where it is a key frame, ``stylized`` gets the answer once it has come."""
 
     frame: Frame
-    stylized: Future[Picture] | None
+    stylized: SimpleQueue[Future[Picture]] | None
     is_cut: bool
 
 
@@ -152,7 +153,11 @@ def _arrivals(
     for frame in frames:
         decision = selector.decide(frame.proxy, frame.is_key)
         r = max(frame.y.shape) / max(frame.proxy.shape[:2]) if full_size else 1.0
-        stylized = stylizer.submit(frame.proxy, r) if decision.is_key else None
+        stylized: SimpleQueue[Future[Picture]] | None = None
+        if decision.is_key:
+            # Not the future itself: waiting for it takes its lock, which Ctrl-C in the wrong moment leaves locked.
+            stylized = SimpleQueue()
+            stylizer.submit(frame.proxy, r).add_done_callback(stylized.put)
         yield _Arrived(frame, stylized, decision.is_cut)
 
 
@@ -164,7 +169,7 @@ def _looks(arrivals: Iterator[_Arrived], way: Propagation) -> Generator[tuple[_A
         if item.stylized is None:
             waiting.append(item)
             continue
-        key = _Key(item.frame.pts, way.key(item.frame.proxy, item.stylized.result()))
+        key = _Key(item.frame.pts, way.key(item.frame.proxy, item.stylized.get().result()))
         if previous is not None:
             yield from _between(waiting, way, previous, None if item.is_cut else key)
         waiting = []

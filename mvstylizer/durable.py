@@ -24,7 +24,7 @@ def refuse_target(path: Path, overwrite: bool) -> None:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path.parent}: not writable; choose another directory or change its permissions")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already; choose another name or allow overwriting")
+        raise OutputError(f"{path}: exists already; choose another name or overwrite it with --force")
 
 
 def output_error(path: Path, error: OSError, needed: int | None = None) -> OutputError | NoSpaceError:

@@ -1,5 +1,6 @@
 """Runs a release with ONNX Runtime: photo → style code, frame + style code → stylized frame."""
 
+import math
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,12 +42,12 @@ class Engine:
         """``frame``, RGB ``(H, W, 3) uint8``, in the style, ``(round(r·H), round(r·W), 3)``.
 
         Raises:
-            InputError: the style code is not one of this release, or r is not positive.
+            InputError: the style code is not one of this release, or r is not positive and finite.
         """
         if code.shape != (self.code_size,):
             raise InputError(f"a style code of {code.shape} is not of release {self.version}; encode the style again")
-        if not r > 0:
-            raise InputError(f"a frame cannot be scaled by {r}; choose a factor above 0")
+        if not 0 < r < math.inf:
+            raise InputError(f"a frame cannot be scaled by {r}; choose a finite factor above 0")
         feeds = {"frame": _to_network(frame), "code": code[None], "r": np.array(r, np.float32)}
         (stylized,) = self._stylize.run(["stylized"], feeds)
         return np.ascontiguousarray(np.rint(stylized[0].transpose(1, 2, 0) * 255).astype(np.uint8))

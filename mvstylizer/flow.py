@@ -25,13 +25,28 @@ class FlowEstimator(Protocol):
 
 
 class DenseInverseSearch:
-    """DIS (Kroeger et al., ECCV 2016): the default, a few milliseconds at proxy size."""
+    """DIS (Kroeger et al., ECCV 2016): the default, a few milliseconds at proxy size.
+
+    Pictures with a side below 32 pixels are extended to that by repeating their edge.
+    """
+
+    _SMALLEST = 32
+    """OpenCV's DIS refuses, answers NaN or even crashes where its coarsest level is smaller than a patch."""
 
     def __init__(self, preset: int = cv2.DISOPTICAL_FLOW_PRESET_FAST) -> None:
         self._dis = cv2.DISOpticalFlow.create(preset)
 
     def __call__(self, frame: Luma, key: Luma) -> Flow:
-        return np.asarray(self._dis.calc(frame, key, np.empty((0, 0, 2), np.float32)), np.float32)
+        height, width = frame.shape
+        bottom, right = max(0, self._SMALLEST - height), max(0, self._SMALLEST - width)
+        if bottom or right:
+            frame, key = (
+                np.asarray(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+                for luma in (frame, key)
+            )
+        # None, not an empty array, asks for a new one: OpenCV 5 refuses the latter, and its type stub the former.
+        flow = self._dis.calc(frame, key, None)  # type: ignore[call-overload]
+        return np.asarray(flow[:height, :width], np.float32)
 
 
 class PyramidalLucasKanade:
@@ -101,6 +116,7 @@ def sample(picture: NDArray[Sample], flow: Flow) -> NDArray[Sample]:
     ``picture`` is uint8 or float32 with at most four channels and the flow's size.
     """
     height, width = flow.shape[:2]
-    grid = flow + np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
-    empty = np.empty((0, 0, 2), np.float32)
-    return cv2.remap(picture, grid, empty, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    # Not one map with two channels and an empty second one: OpenCV 5 answers that with garbage.
+    xs = flow[..., 0] + np.arange(width, dtype=np.float32)
+    ys = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return cv2.remap(picture, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]

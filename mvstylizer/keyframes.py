@@ -19,7 +19,7 @@ MAX_INTERVAL = 60
 
 _THUMBNAIL = (32, 18)
 _CUT = 0.11
-"""Mean luma change from frame to frame, of 1, that counts as a cut if it also is a jump against the change before."""
+"""Mean change of R, G and B from frame to frame, of 1, that counts as a cut if it jumps against the change before."""
 _JUMP = 4.0
 
 
@@ -64,7 +64,9 @@ class CutDetector:
 
     def is_cut(self, proxy: NDArray[np.uint8]) -> bool:
         """Whether a cut lies between the last frame shown to this detector and this one."""
-        thumbnail = cv2.resize(proxy, _THUMBNAIL, interpolation=cv2.INTER_AREA).mean(axis=2, dtype=np.float32) / 255
+        # In colour: two scenes may be equally bright.
+        small = cv2.resize(proxy, _THUMBNAIL, interpolation=cv2.INTER_AREA)
+        thumbnail = np.asarray(small, np.float32) / np.float32(255)
         previous, self._previous = self._previous, thumbnail
         if previous is None:
             return False

@@ -76,11 +76,15 @@ def write_picture(
     NoSpaceError as ``durable.replacing`` does.
     """
     target = Path(path)
-    kind = _WRITABLE.get(target.suffix.lower())
-    if kind is None:
+    refuse_picture_target(target, overwrite)
+    durable.write_bytes(target, _encode(rgb, _WRITABLE[target.suffix.lower()], quality), overwrite)
+
+
+def refuse_picture_target(target: Path, overwrite: bool) -> None:
+    """Raise what ``write_picture`` would raise for its target, before any work is done for it."""
+    if target.suffix.lower() not in _WRITABLE:
         raise UsageError(f"{target}: cannot tell the format; end the name in .jpg, .png or .webp")
     durable.refuse_target(target, overwrite)
-    durable.write_bytes(target, _encode(rgb, kind, quality), overwrite)
 
 
 def encode_jpeg(rgb: NDArray[np.uint8], quality: int = _JPEG_QUALITY) -> bytes:

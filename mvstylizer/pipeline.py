@@ -2,11 +2,15 @@
 
 PyAV, OpenCV and ONNX Runtime release the interpreter's lock, so threads are enough to use all cores. Queues are
 bounded: memory does not depend on the length of what flows through.
+
+Ctrl-C may come at any moment in the main thread. ``queue.Queue``, ``Event``, ``Condition`` and ``Thread.join`` are
+Python code: an exception in the middle of it leaves a lock locked or loses a wake-up, and both sides wait for ever.
+So only plain attributes and ``SimpleQueue``, whose every call is done or not done, are shared between threads here.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,27 +26,26 @@ class _End:
 
 
 def running_ahead(source: Iterable[T], size: int) -> Generator[T, None, None]:
-    """The items of ``source``, produced in a thread of its own, at most ``size`` ahead.
+    """The items of ``source``, produced in a thread of its own; at most ``size`` wait, and one more is in the making.
 
     An exception in the source is raised here, in its place among the items. When the generator is closed, the thread
     stops at its next item, and has stopped when ``close`` returns.
     """
-    items: queue.Queue[T | _End] = queue.Queue(size)
-    stopped = threading.Event()
+    items = _Bounded[T | _End](size)
 
     def produce() -> None:
         end = _End()
         try:
             for item in source:
-                if not _put(items, item, stopped):
+                if not items.put(item, lambda: worker.stopped):
                     return
         except BaseException as error:
             end = _End(error)
-        _put(items, end, stopped)
+        items.put(end, lambda: worker.stopped)
 
-    thread = threading.Thread(target=produce, name="source", daemon=True)
-    thread.start()
+    worker = _Worker("source", produce)
     try:
+        worker.start()
         while True:
             item = items.get()
             if isinstance(item, _End):
@@ -51,58 +54,130 @@ def running_ahead(source: Iterable[T], size: int) -> Generator[T, None, None]:
                 return
             yield item
     finally:
-        stopped.set()
-        thread.join()
+        worker.stopped = True
+        items.wake()
+        worker.wait()
 
 
 class FollowingSink(Generic[T]):
     """Feeds items to ``consume`` in a thread of its own, at most ``size`` behind; a context manager.
 
     An exception in ``consume`` is raised by the next ``put``, or at the end of the block. Leaving the block normally
-    waits until everything is consumed; leaving it by an exception drops what is still queued.
+    waits until everything is consumed; leaving it by an exception drops what is still queued. Either way ``consume``
+    is not running any more afterwards.
     """
 
     def __init__(self, consume: Callable[[T], None], size: int) -> None:
         self._consume = consume
-        self._items: queue.Queue[T | _End] = queue.Queue(size)
-        self._failed = threading.Event()
-        self._dropped = threading.Event()
+        self._items = _Bounded[T | _End](size)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
+        self._worker = _Worker("sink", self._run)
 
     def __enter__(self) -> "FollowingSink[T]":
-        self._thread.start()
+        try:
+            self._worker.start()
+        except BaseException:
+            self._drop()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._dropped.set()
-        _put(self._items, _End(), self._failed)
-        self._thread.join()
-        if kind is None and self._error is not None:
+            self._drop()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            # Interrupted while waiting: what is consumed into must not be taken away under the thread's hands.
+            self._drop()
+            raise
+        if self._error is not None:
             raise self._error
 
     def put(self, item: T) -> None:
         """Hand over an item; waits while the sink is ``size`` behind."""
-        if not _put(self._items, item, self._failed) and self._error is not None:
+        if not self._items.put(item, self._failed) and self._error is not None:
             raise self._error
+
+    def _failed(self) -> bool:
+        return self._error is not None
+
+    def _drop(self) -> None:
+        self._worker.stopped = True
+        self._finish()
+
+    def _finish(self) -> None:
+        self._items.put(_End(), self._failed)
+        self._worker.wait()
 
     def _run(self) -> None:
         try:
             while not isinstance(item := self._items.get(), _End):
-                if not self._dropped.is_set():
+                if not self._worker.stopped:
                     self._consume(item)
         except BaseException as error:
             self._error = error
-            self._failed.set()
 
 
-def _put(items: "queue.Queue[T | _End]", item: T | _End, given_up: threading.Event) -> bool:
-    """Put, unless the other side has given up; says which."""
-    while not given_up.is_set():
-        try:
-            items.put(item, timeout=_POLL)
+class _Bounded(Generic[T]):
+    """A queue that holds at most ``size`` items, for one thread at each end."""
+
+    def __init__(self, size: int) -> None:
+        self._items: SimpleQueue[T] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._room.put(None)
+
+    def put(self, item: T, given_up: Callable[[], bool]) -> bool:
+        """Put as soon as there is room, unless the other side has given up; says which."""
+        while not given_up():
+            try:
+                self._room.get(timeout=_POLL)
+            except Empty:
+                continue
+            if given_up():
+                break
+            self._items.put(item)
             return True
-        except queue.Full:
-            continue
-    return False
+        return False
+
+    def wake(self) -> None:
+        """Let a ``put`` that waits see at once that the other side has given up."""
+        self._room.put(None)
+
+    def get(self) -> T:
+        item = self._items.get()
+        self._room.put(None)
+        return item
+
+
+class _Worker:
+    """A thread that can be told to stop and be waited for, whatever interrupts the starting or the waiting."""
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        self.stopped = False
+        """Set from outside; work that has not begun by then never begins."""
+        self._work = work
+        self._has_begun = self._has_ended = False
+        self._end: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the work has ended, or is stopped before it has begun."""
+        while not self._has_ended and (self._has_begun or not self.stopped):
+            try:
+                self._end.get(timeout=_POLL)
+            except Empty:
+                continue
+
+    def _run(self) -> None:
+        self._has_begun = True
+        try:
+            if not self.stopped:
+                self._work()
+        finally:
+            self._has_ended = True
+            self._end.put(None)

@@ -14,7 +14,11 @@ from mvstylizer.device import Progress
 
 @contextmanager
 def progress_bar(name: str) -> Iterator[Callable[[Progress], None]]:
-    """Show the progress of one video on stderr while the block runs; yields what to report to."""
+    """Show the progress of one video on stderr while the block runs; yields what to report to.
+
+    Shows nothing where stderr is no terminal, and leaves nothing behind when the block fails: the error is enough.
+    """
+    console = Console(file=sys.stderr)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -23,13 +27,17 @@ def progress_bar(name: str) -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[keys]} key frames"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(file=sys.stderr), speed_estimate_period=10) as bar:
+    with Bar(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=10) as bar:
         task = bar.add_task(name, total=None, keys=0)
 
         def report(progress: Progress) -> None:
             bar.update(task, completed=progress.frames, total=progress.total, keys=progress.key_frames)
 
-        yield report
+        try:
+            yield report
+        except BaseException:
+            bar.live.transient = True
+            raise
 
 
 class _FramesPerSecond(ProgressColumn):

@@ -31,13 +31,13 @@ class GridDecoder(nn.Module):
 
     luma: Tensor
 
-    def __init__(self, widths: Sequence[int], negative_slope: float = 0.1) -> None:
+    def __init__(self, widths: Sequence[int], code_size: int, negative_slope: float = 0.1) -> None:
         super().__init__()
         self.negative_slope = negative_slope
         self.gather = nn.Conv2d(2 * (sum(widths) + 3), _HIDDEN, 1)
         self.shrink = nn.ModuleList(nn.Conv2d(_HIDDEN, _HIDDEN, 3, stride=2, padding=1) for _ in range(2))
         self.local = nn.ModuleList(nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1) for _ in range(2))
-        self.overall = nn.Linear(_HIDDEN, _HIDDEN)
+        self.overall = nn.ModuleList([nn.Linear(2 * code_size, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)])
         self.to_grid = nn.Conv2d(_HIDDEN, BINS * _COEFFICIENTS, 1)
         # An untrained decoder changes nothing of the closed-form transport.
         nn.init.zeros_(self.to_grid.weight)
@@ -45,21 +45,23 @@ class GridDecoder(nn.Module):
             nn.init.zeros_(self.to_grid.bias)
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, rgb: Tensor, features: Sequence[Tensor], colorize: Colorize) -> Tensor:
-        """``features`` are the encoder's four levels of ``rgb``, finest first."""
+    def forward(self, levels: Sequence[Tensor], colorize: Colorize, codes: Tensor) -> Tensor:
+        """``levels`` are the picture and the encoder's four levels of it, ``codes`` its own code and the style's."""
+        rgb = levels[0]
         transported = colorize(0, rgb)
-        return transported + self.changes(rgb, transported, self.grid(rgb, transported, features, colorize))
+        return transported + self.changes(rgb, transported, self.grid(levels, transported, colorize, codes))
 
-    def grid(self, rgb: Tensor, transported: Tensor, features: Sequence[Tensor], colorize: Colorize) -> Tensor:
+    def grid(self, levels: Sequence[Tensor], transported: Tensor, colorize: Colorize, codes: Tensor) -> Tensor:
         """The bilateral grid: ``(N, BINS · 12, ⌈H / 32⌉, ⌈W / 32⌉)``, bins outermost."""
-        seen = [F.avg_pool2d(picture, STRIDE) for picture in (rgb, transported)]
+        seen = [F.avg_pool2d(picture, STRIDE) for picture in (levels[0], transported)]
         for level in range(1, LEVELS + 1):
-            for x in (features[level - 1], colorize(level, features[level - 1])):
+            for x in (levels[level], colorize(level, levels[level])):
                 seen.append(F.avg_pool2d(x, STRIDE >> (level - 1)))
-        x = self._activated(self.gather(torch.cat(seen, dim=1)))
+        x = self._activated(_normalised(self.gather(torch.cat(seen, dim=1))))
         for convolution in self.shrink:
             x = self._activated(convolution(x))
-        x = x + self.overall(x.mean((2, 3)))[:, :, None, None]
+        code, mixed = self.overall
+        x = x + mixed(self._activated(code(codes)))[:, :, None, None]
         for convolution in self.local:
             x = x + self._activated(convolution(x))
         return self.to_grid(x)  # type: ignore[no-any-return]
@@ -76,6 +78,12 @@ class GridDecoder(nn.Module):
 
     def _activated(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x, self.negative_slope)
+
+
+def _normalised(x: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the channels of each position: features of all levels on one scale."""
+    centred = x - x.mean(1, keepdim=True)
+    return centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
 
 
 def _apply(maps: Tensor, rgb: Tensor) -> Tensor:

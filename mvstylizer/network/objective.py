@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_NEAR = 0.5
+"""Distance to the style below which a pair counts as near: its share would be noise."""
 _CONTENT_LEVELS = (2, 3)
 """relu3_1 and relu4_1 of a list that starts with relu1_1."""
 
@@ -29,10 +31,12 @@ def perceptual_loss(
 ) -> Loss:
     """Eq. 5 on perceptual features, finest level first, each ``(N, C, H, W)``; λ is ``style_weight``.
 
-    Content and output features must have the same size; the style's may differ, as Gram matrices do not see it.
+    The distance to the style is a share of the distance that the content had: 0 reached, 1 nothing gained. Plain
+    distances of a few pairs that lie far apart would drown all others of a batch. Content and output features must
+    have the same size; the style's may differ, as Gram matrices do not see it.
     """
     content_distance = torch.stack([content_term(output[i], content[i]) for i in _CONTENT_LEVELS]).mean()
-    style_distance = torch.stack([gram_distance(o, s) for o, s in zip(output, style, strict=True)]).sum()
+    style_distance = (style_term(output, style) / (style_term(content, style) + _NEAR)).mean()
     return Loss(content_distance, style_distance, content_distance + style_weight * style_distance)
 
 
@@ -45,12 +49,14 @@ def content_term(output: Tensor, content: Tensor) -> Tensor:
     return (_normalised(output.float()) - _normalised(content.float())).square().mean()
 
 
-def gram_distance(output: Tensor, style: Tensor) -> Tensor:
-    """Frobenius distance of Gram matrices, mean over the batch.
+def style_term(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
+    """Frobenius distances of Gram matrices, summed over levels: ``(N,)``."""
+    return torch.stack([gram_distance(o, s) for o, s in zip(output, style, strict=True)]).sum(0)
 
-    Not squared: squares of a few pairs that lie far apart would drown all others of a batch.
-    """
-    return ((gram(output) - gram(style)).square().sum((1, 2)) + 1e-8).sqrt().mean()
+
+def gram_distance(output: Tensor, style: Tensor) -> Tensor:
+    """Frobenius distance of the Gram matrices of one level: ``(N,)``."""
+    return ((gram(output) - gram(style)).square().sum((1, 2)) + 1e-8).sqrt()
 
 
 def gram(features: Tensor) -> Tensor:
@@ -96,7 +102,8 @@ def _relative_gradient(rgb: Tensor) -> Tensor:
 
 
 def _gaussian(x: Tensor, sigma: float) -> Tensor:
-    radius = round(4 * sigma)
+    # Reflection ends where a small picture does.
+    radius = min(round(4 * sigma), min(x.shape[2:]) - 1)
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype) / sigma) ** 2)
     taps = taps / taps.sum()
     x = F.pad(x, (radius, radius, radius, radius), mode="reflect")

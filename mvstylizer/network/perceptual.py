@@ -7,6 +7,7 @@ stand in for VGG-19's where ImageNet's cannot be downloaded; it is never called 
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -61,11 +62,13 @@ class SixteenfoldProxy(nn.Module):
     def load(cls, path: Path) -> "SixteenfoldProxy":
         """Read the safetensors file; raises InputError where it is missing or of another shape."""
         try:
-            return cls(load_file(path))
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            proxy = cls(load_file(path))
+            proxy(torch.zeros(1, 3, 32, 32))  # Tensors of another network fail here, not in the middle of a run.
+        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
             raise InputError(
                 f"{path} cannot be read as the 16x proxy's weights ({error}); name its safetensors file with --teacher"
             ) from error
+        return proxy
 
     def thin(self, rgb: Tensor, levels: int = 5) -> list[Tensor]:
         """The pruned features themselves at the first ``levels`` of relu1_1 … relu5_1."""

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-RADIUS = 12
+RADIUS = 6
 """Of the fit's window, in pixels of the picture."""
-RIDGE = 1e-3
-"""Added to the variance, for values in 0..1."""
+RIDGE = 1e-4
+"""Variance below which the gain of the whole picture counts, for values in 0..1."""
+
+_NOISE = (4 / 255) ** 2
+"""Variance below which a whole channel says nothing."""
 
 # Luma and colour differences of BT.601, as the device's planes have them; scaled to keep 0..1-like magnitudes.
 _RGB_TO_YUV = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
@@ -30,7 +33,11 @@ def locally_affine(stylized: Tensor, content: Tensor, radius: int = RADIUS, ridg
     mean_guide, mean_target = _box(guide, half), _box(target, half)
     covariance = _box(guide * target, half) - mean_guide * mean_target
     variance = _box(guide * guide, half) - mean_guide**2
-    gain = covariance / (variance + ridge)
+    centred_guide, centred_target = (x - x.mean((2, 3), keepdim=True) for x in (guide, target))
+    overall = (centred_guide * centred_target).mean((2, 3), keepdim=True)
+    variance_of_all = centred_guide.square().mean((2, 3), keepdim=True)
+    overall = ((overall + _NOISE) / (variance_of_all + _NOISE)).clamp(min=0)
+    gain = (covariance + ridge * overall) / (variance + ridge)
     offset = mean_target - gain * mean_guide
     size = content.shape[2:]
     gain, offset = (F.interpolate(_box(x, half), size, mode="bilinear") for x in (gain, offset))

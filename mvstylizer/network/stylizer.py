@@ -50,13 +50,14 @@ class Stylizer(nn.Module):
         self.decoder: GridDecoder | Decoder
         if self.config.decoder == "grid":
             ways[0] = OptimalTransport()
-            self.decoder = GridDecoder(self.encoder.widths)
-        else:
-            self.decoder = Decoder(self.encoder.widths, self.config.skips)
-        self.smoothing = MetaSmoothing()
         channels = (3, *self.encoder.widths)
         self._ways = {level: ways[level] for level in sorted(ways)}
         self._code_sizes = {level: way.code_size(channels[level]) for level, way in self._ways.items()}
+        if self.config.decoder == "grid":
+            self.decoder = GridDecoder(self.encoder.widths, self.code_size)
+        else:
+            self.decoder = Decoder(self.encoder.widths, self.config.skips)
+        self.smoothing = MetaSmoothing()
 
     @property
     def code_size(self) -> int:
@@ -65,9 +66,7 @@ class Stylizer(nn.Module):
 
     def encode_style(self, photo: Tensor) -> Tensor:
         """Style photo → style code: the statistics of the colorized levels, the picture's own first."""
-        padded = pad(photo)
-        levels = [padded, *self.encoder(padded)]
-        return torch.cat([way.statistics(levels[level].float()) for level, way in self._ways.items()], dim=1)
+        return self._statistics(self._levels(photo))
 
     def forward(self, rgb: Tensor, code: Tensor, r: float = 1.0) -> Tensor:
         """The stylized picture ``(N, 3, round(r·H), round(r·W))``; may leave 0..1 slightly, callers clamp."""
@@ -87,13 +86,22 @@ class Stylizer(nn.Module):
             with torch.autocast(features.device.type, enabled=False):
                 return self._ways[level](features.float(), codes[level])  # type: ignore[no-any-return]
 
-        padded = pad(rgb)
-        features = self.encoder(padded)
+        levels = self._levels(rgb)
         if isinstance(self.decoder, GridDecoder):
-            decoded = self.decoder(padded, features, colorize)
+            decoded = self.decoder(levels, colorize, torch.cat([self._statistics(levels), code], dim=1))
         else:
-            decoded = self.decoder(features, colorize)
+            decoded = self.decoder(levels[1:], colorize)
         return crop(decoded, rgb.shape[2], rgb.shape[3])
+
+    def _levels(self, rgb: Tensor) -> list[Tensor]:
+        """The padded picture and the encoder's levels of it."""
+        padded = pad(rgb)
+        return [padded, *self.encoder(padded)]
+
+    def _statistics(self, levels: list[Tensor]) -> Tensor:
+        # Like colorize: in half precision the training's codes would not be the release's.
+        with torch.autocast(levels[0].device.type, enabled=False):
+            return torch.cat([way.statistics(levels[level].float()) for level, way in self._ways.items()], dim=1)
 
 
 def pad(rgb: Tensor) -> Tensor:

@@ -18,10 +18,12 @@ from mvstylizer.propagation.look import StylizedKey
 from mvstylizer.video import ColourSpace, rgb_to_yuv, yuv_to_rgb
 from mvstylizer.video.frame import Planes
 
-RADIUS = 12
+RADIUS = 6
 """Of the fit's window, in pixels of a proxy whose long side is 512."""
-RIDGE = 1e-3 * 255**2
-"""Added to the variance of code values, so that the fit does not blow up noise in flat places."""
+RIDGE = 1e-4 * 255**2
+"""Variance of code values below which a window says little about its gain, and the frame's overall gain counts."""
+_NOISE = 4.0**2
+"""Variance of code values below which a whole channel says nothing: noise must not be taken for a look."""
 _AGREEMENT = 12.0
 """Luma difference, in code values, at which a moved key frame counts little."""
 _FLOOR = 0.05
@@ -135,14 +137,24 @@ def fit_affine(frame: Field, wanted: Field, radius: int, ridge: float) -> tuple[
     """The gain and offset that map ``frame`` to ``wanted`` around every pixel, channel by channel.
 
     Ridge regression in a window of 2·radius + 1, averaged over all windows that hold the pixel (He et al., "Guided
-    Image Filtering", PAMI 2013). All arrays ``(h, w, 3) float32``.
+    Image Filtering", PAMI 2013), but drawn towards the gain of the whole picture instead of 0: a look that is the
+    same everywhere is met exactly, and faint texture in flat places is not smoothed away. All arrays
+    ``(h, w, 3) float32``.
     """
     mean_frame, mean_wanted = _box(frame, radius), _box(wanted, radius)
     covariance = _box(frame * wanted, radius) - mean_frame * mean_wanted
     variance = _box(frame * frame, radius) - mean_frame * mean_frame
-    gain = covariance / (variance + np.float32(ridge))
+    gain = (covariance + np.float32(ridge) * _gain_of_all(frame, wanted)) / (variance + np.float32(ridge))
     offset = mean_wanted - gain * mean_frame
     return _box(gain, radius), _box(offset, radius)
+
+
+def _gain_of_all(frame: Field, wanted: Field) -> NDArray[np.float32]:
+    """One gain per channel for the whole picture, ``(3,) float32``; 1 where the channel is empty, never negative."""
+    deviation = frame - frame.mean((0, 1), dtype=np.float64)
+    covariance = (deviation * (wanted - wanted.mean((0, 1), dtype=np.float64))).mean((0, 1))
+    variance = (deviation * deviation).mean((0, 1))
+    return np.asarray(np.maximum((covariance + _NOISE) / (variance + _NOISE), 0), np.float32)
 
 
 def _box(x: NDArray[np.floating], radius: int) -> Field:

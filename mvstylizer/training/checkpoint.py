@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -103,8 +104,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
 def _read(directory: Path) -> Checkpoint:
     try:
         manifest = json.loads((directory / _MANIFEST).read_text())
-        for name, expected in manifest["sha256"].items():
-            if _sha256(directory / name) != expected:
+        for name in (_WEIGHTS, _OPTIMIZER):
+            if _sha256(directory / name) != manifest["sha256"][name]:
                 raise InputError(f"{directory / name} is damaged (sha256 differs); use an older checkpoint")
         return Checkpoint(
             manifest["kind"],
@@ -113,12 +114,13 @@ def _read(directory: Path) -> Checkpoint:
             load_file(directory / _WEIGHTS),
             load_file(directory / _OPTIMIZER),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{directory} is not a checkpoint ({error}); name a directory that training wrote") from error
 
 
 def _steps(directory: Path) -> list[Path]:
-    return sorted(directory.glob("step-*"))
+    # By number: from a million on, names have more digits.
+    return sorted(directory.glob("step-*"), key=lambda path: (len(path.name), path.name))
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

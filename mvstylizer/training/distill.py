@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mvstylizer.errors import InputError
 from mvstylizer.network.encoder import LEVELS, Encoder
 from mvstylizer.network.perceptual import SixteenfoldProxy
 from mvstylizer.training import checkpoint
@@ -64,7 +65,7 @@ def distill(photos: Photos, teacher: SixteenfoldProxy, config: DistillConfig, to
     """Train the compact encoder, resuming from the newest checkpoint in ``to``; returns the last checkpoint.
 
     Raises:
-        InputError: a checkpoint in ``to`` is damaged.
+        InputError: a checkpoint in ``to`` is damaged or not of an encoder.
     """
     torch.manual_seed(config.seed)
     teacher = teacher.to(memory_format=torch.channels_last)
@@ -97,10 +98,17 @@ def distill(photos: Photos, teacher: SixteenfoldProxy, config: DistillConfig, to
 def _resume(run: Distillation, optimizer: torch.optim.Optimizer, directory: Path) -> int:
     if not checkpoint.exists(directory):
         return 0
-    saved = checkpoint.load(directory)
+    saved = _load(directory)
     run.load_state_dict(saved.weights)
     checkpoint.restore_optimizer(optimizer, saved.optimizer)
     return saved.step
+
+
+def _load(directory: Path) -> checkpoint.Checkpoint:
+    saved = checkpoint.load(directory)
+    if saved.kind != "encoder":
+        raise InputError(f"{directory} is a checkpoint of a {saved.kind}; name one of an encoder")
+    return saved
 
 
 def _snapshot(
@@ -111,8 +119,12 @@ def _snapshot(
 
 
 def encoder_from(directory: Path) -> Encoder:
-    """The compact encoder that a distillation left in ``directory``."""
-    saved = checkpoint.load(directory)
+    """The compact encoder that a distillation left in ``directory``.
+
+    Raises:
+        InputError: no valid checkpoint there, or not one of an encoder.
+    """
+    saved = _load(directory)
     encoder = Encoder("compact")
     prefix = "student."
     encoder.load_state_dict({k.removeprefix(prefix): v for k, v in saved.weights.items() if k.startswith(prefix)})

@@ -24,25 +24,29 @@ from mvstylizer.training.photos import Photos
 Report = Callable[[str], None]
 
 
+_BEGINNING = 100
+"""Steps over which the learning rate rises: Adam's first steps would wreck the closed-form start."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of one training run; ``PAPER`` has the paper's own."""
 
-    steps: int = 8000
+    steps: int = 4500
     batch: int = 4
-    crop: int = 256
-    learning_rate: float = 1e-3
+    crop: int = 192
+    learning_rate: float = 5e-4
     beta1: float = 0.5
-    style_weight: float = 1.0
-    """λ of Eq. 5."""
-    edge_weight: float = 2.0
+    style_weight: float = 3.0
+    """λ of Eq. 5; the paper has 1."""
+    edge_weight: float = 1.0
     """Of 1 - the similarity of edges, beside Eq. 5."""
-    projected_share: float = 0.7
+    projected_share: float = 0.5
     """Share of steps whose objective sees the locally affine projection of the output, as users do."""
-    identity_share: float = 0.2
+    identity_share: float = 0.1
     """Share of steps in which the style is the content itself and the output must be the content."""
-    warm_up: int = 200
-    """First steps, all of them identity steps: the decoder learns to invert the encoder before it learns style."""
+    warm_up: int = 0
+    """First steps, all of them identity steps: the mirrored decoder inverts the encoder before it learns style."""
     resized_share: float = 0.15
     """Share of steps with a random r in 0.5..2 instead of 1, for the meta-smoothing."""
     cosine: bool = True
@@ -56,6 +60,7 @@ class TrainConfig:
 PAPER = TrainConfig(
     batch=2,
     learning_rate=1e-4,
+    style_weight=1.0,
     edge_weight=0.0,
     projected_share=0.0,
     identity_share=0.0,
@@ -74,7 +79,7 @@ def train(
     """Train, resuming from the newest checkpoint in ``to``; returns the last checkpoint's directory.
 
     Raises:
-        InputError: a checkpoint in ``to`` is damaged.
+        InputError: a checkpoint in ``to`` is damaged or of another network.
     """
     for network in (stylizer, perceptual):
         network.to(memory_format=torch.channels_last)
@@ -107,14 +112,14 @@ def load_stylizer(directory: Path) -> tuple[Stylizer, checkpoint.Checkpoint]:
     """The stylizer of a checkpoint, with the averaged weights, in evaluation mode.
 
     Raises:
-        InputError: no valid checkpoint there, or not one of a stylizer.
+        InputError: no valid checkpoint there, or not one of this version's stylizer.
     """
     saved = checkpoint.load(directory)
     if saved.kind != "stylizer":
         raise InputError(f"{directory} is a checkpoint of a {saved.kind}; name one of a stylizer")
     stylizer = Stylizer(config_from(saved.config["stylizer"]))
-    stylizer.load_state_dict({k.removeprefix("average."): v for k, v in _split(saved.weights)[1].items()}, strict=False)
-    stylizer.encoder.load_state_dict(_encoder_weights(saved.weights))
+    weights, averaged = _split(saved.weights)
+    _fill(stylizer, weights | {k.removeprefix("average."): v for k, v in averaged.items()}, directory)
     return stylizer.eval(), saved
 
 
@@ -157,7 +162,8 @@ def _objective(
 def _learning_rate(step: int, config: TrainConfig) -> float:
     if not config.cosine:
         return config.learning_rate
-    return float(config.learning_rate * 0.5 * (1 + np.cos(np.pi * step / config.steps)))
+    begun = min(1.0, (step + 1) / _BEGINNING)
+    return float(config.learning_rate * begun * 0.5 * (1 + np.cos(np.pi * step / config.steps)))
 
 
 def _trained(stylizer: Stylizer) -> dict[str, Tensor]:
@@ -184,8 +190,10 @@ def _snapshot(
 
 def _resume(stylizer: Stylizer, average: dict[str, Tensor], optimizer: torch.optim.Optimizer, directory: Path) -> int:
     saved = checkpoint.load(directory)
+    if saved.kind != "stylizer" or config_from(saved.config["stylizer"]) != stylizer.config:
+        raise InputError(f"{directory} holds a checkpoint of another network, not this stylizer's; name another --to")
     weights, averaged = _split(saved.weights)
-    stylizer.load_state_dict(weights)
+    _fill(stylizer, weights, directory)
     for name, value in averaged.items():
         average[name.removeprefix("average.")].copy_(value)
     checkpoint.restore_optimizer(optimizer, saved.optimizer)
@@ -197,9 +205,12 @@ def _split(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Ten
     return {k: v for k, v in weights.items() if k not in averaged}, averaged
 
 
-def _encoder_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    prefix = "encoder."
-    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+def _fill(stylizer: Stylizer, weights: dict[str, Tensor], source: Path) -> None:
+    """Every weight of the stylizer from a checkpoint: none may be missing and so stay as it was drawn."""
+    try:
+        stylizer.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{source} does not fit the stylizer of this version; train it again") from error
 
 
 def _names(history: list[dict[str, float]]) -> list[str]:

@@ -13,6 +13,9 @@ from mvstylizer.training.distill import DistillConfig, distill, encoder_from
 from mvstylizer.training.loop import PAPER, TrainConfig, new_stylizer, train
 from mvstylizer.training.photos import Photos, photo_paths
 
+MINIMUM_CROP = 64
+"""In pixels: at r = 0.5 the perceptual network still sees the 32 that it needs."""
+
 
 def run_distillation(photos: Path, teacher: Path, to: Path, steps: int | None, seed: int) -> None:
     """Distil the compact encoder into ``to``; raises InputError where photos or teacher cannot be read."""
@@ -29,9 +32,11 @@ def run_training(
 
     Raises:
         InputError: photos, teacher or encoder cannot be read.
-        UsageError: neither an encoder nor the paper's configuration was asked for.
+        UsageError: neither an encoder nor the paper's configuration was asked for, or the crop is too small.
     """
     config = replace(PAPER if paper else TrainConfig(), **overrides)
+    if config.crop < MINIMUM_CROP:
+        raise UsageError(f"--crop {config.crop} is too small for the perceptual network; choose {MINIMUM_CROP} or more")
     network = stylizer.PAPER if paper else stylizer.StylizerConfig(colorization=colorization)
     proxy = SixteenfoldProxy.load(teacher)
     fresh = new_stylizer(network, _encoder(encoder, paper), config.seed)

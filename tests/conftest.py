@@ -1,0 +1,25 @@
+"""Fixtures that several packages' tests share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.networks import Exported
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> "Exported":
+    """A release of a random stylizer, exported once for the whole run; not to be changed."""
+    from tests.networks import export_small
+
+    return export_small(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture(scope="session")
+def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release that ONNX Runtime runs in a few milliseconds; not to be changed."""
+    from tests.tiny_release import write_tiny_release
+
+    return write_tiny_release(tmp_path_factory.mktemp("tiny") / "release")
