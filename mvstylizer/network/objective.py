@@ -13,6 +13,9 @@ from torch.nn import functional as F
 
 _NEAR = 0.5
 """Distance to the style below which a pair counts as near: its share would be noise."""
+_NEAR_COLOUR = 0.02
+_COLOURS = 4096
+_DIRECTIONS = 16
 _CONTENT_LEVELS = (2, 3)
 """relu3_1 and relu4_1 of a list that starts with relu1_1."""
 
@@ -73,6 +76,27 @@ def gram(features: Tensor) -> Tensor:
 def _normalised(features: Tensor) -> Tensor:
     deviation = (features.var((2, 3), keepdim=True, correction=0) + 1e-4).sqrt()
     return (features - features.mean((2, 3), keepdim=True)) / deviation
+
+
+def colour_term(output: Tensor, content: Tensor, style: Tensor) -> Tensor:
+    """Sliced Wasserstein distance of colours to the style, as a share of the distance the content had; scalar.
+
+    Gram matrices of deep features hardly see whether a sky is a shade too grey; people do. RGB ``(N, 3, H, W)``.
+    """
+    wanted = _projected_colours(style)
+    distance = (_projected_colours(output) - wanted).abs().mean((1, 2))
+    return (distance / ((_projected_colours(content) - wanted).abs().mean((1, 2)) + _NEAR_COLOUR)).mean()
+
+
+def _projected_colours(rgb: Tensor) -> Tensor:
+    """Sorted projections of evenly spaced pixels: ``(N, _DIRECTIONS, _COLOURS)``."""
+    flat = rgb.float().flatten(2)
+    positions = torch.linspace(0, flat.shape[2] - 1, _COLOURS, device=rgb.device).long()
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(_DIRECTIONS, 3, generator=generator).to(rgb.device)
+    directions = directions / directions.norm(dim=1, keepdim=True)
+    projected: Tensor = directions @ flat[:, :, positions]
+    return projected.sort(dim=2).values
 
 
 def edge_similarity(output: Tensor, content: Tensor) -> Tensor:

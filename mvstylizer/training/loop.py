@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mvstylizer.errors import InputError
 from mvstylizer.network.encoder import Encoder
-from mvstylizer.network.objective import Loss, edge_similarity, perceptual_loss
+from mvstylizer.network.objective import Loss, colour_term, edge_similarity, perceptual_loss
 from mvstylizer.network.perceptual import SixteenfoldProxy
 from mvstylizer.network.projection import locally_affine
 from mvstylizer.network.smoothing import resample
@@ -37,9 +37,11 @@ class TrainConfig:
     crop: int = 192
     learning_rate: float = 5e-4
     beta1: float = 0.5
-    style_weight: float = 3.0
+    style_weight: float = 6.0
     """λ of Eq. 5; the paper has 1."""
-    edge_weight: float = 1.0
+    colour_weight: float = 3.0
+    """Of the distance of colours to the style, beside Eq. 5."""
+    edge_weight: float = 2.0
     """Of 1 - the similarity of edges, beside Eq. 5."""
     projected_share: float = 0.5
     """Share of steps whose objective sees the locally affine projection of the output, as users do."""
@@ -61,6 +63,7 @@ PAPER = TrainConfig(
     batch=2,
     learning_rate=1e-4,
     style_weight=1.0,
+    colour_weight=0.0,
     edge_weight=0.0,
     projected_share=0.0,
     identity_share=0.0,
@@ -143,11 +146,17 @@ def _step_loss(
         return loss * 4 + outside, {"identity": loss.item()}
     if projected:
         output = locally_affine(output, wanted)
+    resized_style = resample(style, r)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-        parts = _objective(perceptual, output, wanted, resample(style, r), config.style_weight)
-    edges = edge_similarity(output, wanted)
-    total = parts.total + config.edge_weight * (1 - edges) + outside
-    values = {"content": parts.content.item(), "style": parts.style.item(), "edges": edges.item()}
+        parts = _objective(perceptual, output, wanted, resized_style, config.style_weight)
+    edges, colours = edge_similarity(output, wanted), colour_term(output, wanted, resized_style)
+    total = parts.total + config.edge_weight * (1 - edges) + config.colour_weight * colours + outside
+    values = {
+        "content": parts.content.item(),
+        "style": parts.style.item(),
+        "edges": edges.item(),
+        "colours": colours.item(),
+    }
     return total, {f"{'projected' if projected else 'raw'} {name}": value for name, value in values.items()}
 
 

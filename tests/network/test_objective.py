@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mvstylizer.network.objective import content_term, edge_similarity, gram, gram_distance, perceptual_loss, style_term
+from mvstylizer.network.objective import (
+    colour_term,
+    content_term,
+    edge_similarity,
+    gram,
+    gram_distance,
+    perceptual_loss,
+    style_term,
+)
 from mvstylizer.network.perceptual import SixteenfoldProxy
 from mvstylizer.pictures import fit_within, read_picture
 from tests.networks import SHARED, proxy_weights, smooth_picture
@@ -134,3 +142,14 @@ def test_it_agrees_with_the_independent_score(monkeypatch: pytest.MonkeyPatch) -
         ):
             expected = metrics.edge_ssim(*(x[0].permute(1, 2, 0).numpy() for x in (output, content)))
             assert edge_similarity(output, content).item() == pytest.approx(expected, rel=0.02)
+
+
+def test_colours_are_compared_as_distributions() -> None:
+    """Colour is all there where the style's pixels are, in whatever order, and none gained where nothing changed."""
+    content, style = (torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    style = style * 0.4 + 0.1
+    shuffled = style.flatten(2)[:, :, torch.randperm(64 * 64, generator=torch.Generator().manual_seed(2))]
+    assert colour_term(shuffled.view_as(style), content, style) < 0.01
+    assert 0.8 < colour_term(content, content, style) < 1
+    halfway = (content + style) / 2
+    assert 0.2 < colour_term(halfway, content, style) < 0.8
