@@ -9,12 +9,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from mvstylizer import __version__
 from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, OutputError, UsageError
+from mvstylizer.options import Parser
 
 if TYPE_CHECKING:
     from mvstylizer.device import KeyFrameStylizer
@@ -42,60 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="mvstylizer", description="Give a video the light and colour of a photo.")
+    parser = Parser(prog="mvstylizer", description="Give a video the light and colour of a photo.")
     parser.add_argument("--version", action="version", version=f"mvstylizer {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     for add in (_add_stylize, _add_serve, _add_demo, _add_distill, _add_train, _add_export):
         add(commands)
     return parser
-
-
-@dataclass(frozen=True)
-class _FromEnvironment:
-    """A default that a variable holds; not a string, which argparse would convert without naming the variable."""
-
-    variable: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class _Parser(argparse.ArgumentParser):
-    """Options also come from ``MVSTYLIZER_…`` variables; mistakes become a UsageError like any other."""
-
-    def __init__(self, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(allow_abbrev=False, **settings)
-
-    def setting(self, flag: str, help: str, **settings: Any) -> None:
-        """An option whose default a variable of the same name may set; named in its help."""
-        variable = "MVSTYLIZER_" + flag.removeprefix("--").replace("-", "_").upper()
-        if os.environ.get(variable):
-            settings["default"] = _FromEnvironment(variable, os.environ[variable])
-            settings.pop("required", None)
-        default = "" if settings.get("default") is None else ", default %(default)s"
-        self.add_argument(flag, help=f"{help} [{variable}{default}]", **settings)
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's own; then variables whose flag was not given are checked and converted like flags."""
-        found, rest = super().parse_known_args(args, namespace)
-        for action in self._actions:
-            value = getattr(found, action.dest, None)
-            if isinstance(value, _FromEnvironment):
-                setattr(found, action.dest, self._converted(value, action))
-        return found, rest
-
-    def _converted(self, value: "_FromEnvironment", action: argparse.Action) -> Any:
-        try:
-            converted = self._get_value(action, value.text)
-            self._check_value(action, converted)
-        except argparse.ArgumentError as error:
-            self.error(f"{value.variable}: {error.message}")
-        return converted
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see '{self.prog} --help'")
 
 
 Commands = Any  # argparse's class for subcommands is private.
@@ -103,8 +55,8 @@ Commands = Any  # argparse's class for subcommands is private.
 
 def _command(
     commands: Commands, name: str, summary: str, example: str, run: Callable[[argparse.Namespace], None]
-) -> _Parser:
-    parser: _Parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example:\n  {example}")
+) -> Parser:
+    parser: Parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example:\n  {example}")
     parser.set_defaults(run=run)
     return parser
 
@@ -208,7 +160,7 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 
-def _add_release(parser: _Parser) -> None:
+def _add_release(parser: Parser) -> None:
     parser.setting("--release", "release to run instead of the bundled one", type=Path, metavar="DIR")
 
 
@@ -252,7 +204,7 @@ def _demo(options: argparse.Namespace) -> None:
     run_demo(options.video, options.style, options.output_dir)
 
 
-def _add_training_data(parser: _Parser) -> None:
+def _add_training_data(parser: Parser) -> None:
     parser.setting("--photos", "folder of training photos", type=Path, required=True, metavar="DIR")
     parser.setting("--teacher", "weights of the 16x proxy (safetensors)", type=Path, required=True, metavar="FILE")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="checkpoints; resumes from there")
