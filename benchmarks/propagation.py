@@ -75,12 +75,14 @@ def measure_clip(
 def _propagated(
     frames: list[Picture], stylized: list[Picture], way: Propagation, interval: int
 ) -> Iterator[tuple[int, Picture]]:
-    """Index and picture of every intermediate frame that has a key frame on both sides."""
-    keys = {i: way.key(frames[i], stylized[i]) for i in range(0, len(frames), interval)}
+    """Index and picture of every intermediate frame; the last frame is a key frame too, so that all have two sides."""
+    last = len(frames) - 1
+    keys = {i: way.key(frames[i], stylized[i]) for i in {*range(0, len(frames), interval), last}}
     for i, frame in enumerate(frames):
-        before, after = i - i % interval, i - i % interval + interval
-        if i % interval and after in keys:
-            yield i, way.between(frame, keys[before], keys[after], (i - before) / interval).on_proxy(frame)
+        before = i - i % interval
+        after = min(before + interval, last)
+        if i not in keys:
+            yield i, way.between(frame, keys[before], keys[after], (i - before) / (after - before)).on_proxy(frame)
 
 
 def _mean_ms_ssim(pictures: dict[int, Picture], reference: list[Picture]) -> float:

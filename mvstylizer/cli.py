@@ -194,7 +194,7 @@ def _add_demo(commands: Commands) -> None:
         _demo,
     )
     parser.add_argument("--video", type=Path, help="your own clip; by default one is made")
-    parser.add_argument("--style", type=Path, metavar="PHOTO", help="your own style photo; by default a blue hour")
+    parser.add_argument("--style", type=Path, metavar="PHOTO", help="your own style photo; by default warm light")
     parser.add_argument("--output-dir", type=Path, default=Path("demo-output"), help="default %(default)s")
 
 

@@ -44,17 +44,17 @@ def make_clip(path: Path, *, seconds: float = 6.0, size: tuple[int, int] = (1280
 
 
 def make_style(path: Path) -> Path:
-    """Write the demo's style photo, a launch pad in the blue hour, to ``path`` (.png or .jpg) and return it.
+    """Write the demo's style photo, the warm light on a cup of coffee, to ``path`` (.png or .jpg) and return it.
 
     Raises:
         UsageError: scikit-image, which carries the photo, is not installed.
         OutputError, NoSpaceError: ``path`` cannot be written.
     """
     try:
-        from skimage.data import rocket
+        from skimage.data import coffee
     except ImportError as error:
         raise needs_demo_extra("scikit-image") from error
-    photo = np.asarray(rocket(), np.uint8)  # type: ignore[no-untyped-call]
+    photo = np.asarray(coffee(), np.uint8)  # type: ignore[no-untyped-call]
     write_picture(path, photo, overwrite=True)
     return path
 

@@ -35,8 +35,8 @@ class GridDecoder(nn.Module):
         super().__init__()
         self.negative_slope = negative_slope
         self.gather = nn.Conv2d(2 * (sum(widths) + 3), _HIDDEN, 1)
-        self.shrink = nn.ModuleList(nn.Conv2d(_HIDDEN, _HIDDEN, 3, stride=2, padding=1) for _ in range(2))
-        self.local = nn.ModuleList(nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1) for _ in range(2))
+        self.shrink = nn.ModuleList(_convolution(stride=2) for _ in range(2))
+        self.local = nn.ModuleList(_convolution(stride=1) for _ in range(2))
         self.overall = nn.ModuleList([nn.Linear(2 * code_size, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)])
         self.to_grid = nn.Conv2d(_HIDDEN, BINS * _COEFFICIENTS, 1)
         # An untrained decoder changes nothing of the closed-form transport.
@@ -78,6 +78,11 @@ class GridDecoder(nn.Module):
 
     def _activated(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x, self.negative_slope)
+
+
+def _convolution(stride: int) -> nn.Conv2d:
+    # Padded with zeros, the few cells of a grid would know where the border is, and learn to darken it.
+    return nn.Conv2d(_HIDDEN, _HIDDEN, 3, stride=stride, padding=1, padding_mode="replicate")
 
 
 def _normalised(x: Tensor) -> Tensor:

@@ -32,10 +32,10 @@ _BEGINNING = 100
 class TrainConfig:
     """Settings of one training run; ``PAPER`` has the paper's own."""
 
-    steps: int = 4500
+    steps: int = 3200
     batch: int = 4
     crop: int = 192
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     beta1: float = 0.5
     style_weight: float = 6.0
     """λ of Eq. 5; the paper has 1."""

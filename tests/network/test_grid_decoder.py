@@ -105,3 +105,12 @@ def test_colours_beyond_the_range_keep_a_map(decoder: GridDecoder) -> None:
         rgb = torch.full((1, 3, 8, 8), value)
         changes = decoder.changes(rgb, rgb, grid.flatten(1, 2))
         torch.testing.assert_close(changes[:, 0], torch.ones(1, 8, 8))
+
+
+def test_borders_are_not_known(decoder: GridDecoder) -> None:
+    """Where all places look the same, all cells of the grid are the same: no vignette can be learned."""
+    torch.nn.init.normal_(decoder.to_grid.weight)
+    levels = [torch.full_like(level, 0.5) for level in levels_of(smooth_picture(HEIGHT, WIDTH))]
+    with torch.no_grad():
+        grid = decoder.grid(levels, levels[0], brightened, CODES)
+    torch.testing.assert_close(grid, grid[:, :, :1, :1].expand_as(grid))
