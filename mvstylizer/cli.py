@@ -239,7 +239,7 @@ def _add_train(commands: Commands) -> None:
     _add_training_data(parser)
     parser.add_argument("--encoder", type=Path, metavar="DIR", help="distilled encoder; required unless --paper")
     parser.add_argument("--paper", action="store_true", help="the paper's own configuration (VGG-19, Eq. 2, §4.2)")
-    parser.add_argument("--colorization", choices=("mean", "adain", "wct"), default="wct")
+    parser.add_argument("--colorization", choices=("mean", "adain", "wct"), default="adain")
     parser.add_argument("--steps", type=int, help="default: see docs/training.md")
     parser.add_argument("--crop", type=int, help="side of training crops in pixels")
     parser.add_argument("--seed", type=int, default=1)

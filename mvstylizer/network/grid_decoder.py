@@ -3,8 +3,9 @@
 A photorealistic look changes light and colour but no shapes. So instead of painting pixels from features, this decoder
 predicts, for cells of 32 px and a few levels of luma, how colours move (Chen, Paris and Durand, "Real-time
 edge-aware image processing with the bilateral grid", 2007; Gharbi et al., "HDRnet", 2017; Xia et al., "Joint bilateral
-learning for real-time universal photorealistic style transfer", ECCV 2020). Edges stay the picture's own, and a
-glow around a skyline cannot be expressed. It starts from the closed-form colour transport and learns what that misses.
+learning for real-time universal photorealistic style transfer", ECCV 2020). Edges stay the picture's own, and a tight
+halo cannot be expressed, only a soft glow as wide as a cell. It starts from the closed-form colour transport and learns
+what that misses.
 """
 
 from collections.abc import Callable, Sequence

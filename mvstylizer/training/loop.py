@@ -47,8 +47,6 @@ class TrainConfig:
     """Share of steps whose objective sees the locally affine projection of the output, as users do."""
     identity_share: float = 0.1
     """Share of steps in which the style is the content itself and the output must be the content."""
-    warm_up: int = 0
-    """First steps, all of them identity steps: the mirrored decoder inverts the encoder before it learns style."""
     resized_share: float = 0.15
     """Share of steps with a random r in 0.5..2 instead of 1, for the meta-smoothing."""
     cosine: bool = True
@@ -67,7 +65,6 @@ PAPER = TrainConfig(
     edge_weight=0.0,
     projected_share=0.0,
     identity_share=0.0,
-    warm_up=0,
     cosine=False,
     average_decay=0.0,
     bf16=False,
@@ -130,7 +127,7 @@ def _step_loss(
     stylizer: Stylizer, photos: Photos, perceptual: SixteenfoldProxy, config: TrainConfig, step: int
 ) -> tuple[Tensor, dict[str, float]]:
     rng = np.random.default_rng((config.seed, step))
-    identity = step < config.warm_up or rng.random() < config.identity_share
+    identity = rng.random() < config.identity_share
     projected = rng.random() < config.projected_share
     r = float(np.exp2(rng.uniform(-1, 1))) if rng.random() < config.resized_share else 1.0
     content = photos.crops(config.batch, config.crop, rng)

@@ -21,9 +21,7 @@ from mvstylizer.training.photos import Photos
 from tests.networks import smooth_picture
 from tests.training.conftest import RecordedPhotos
 
-SHORT = TrainConfig(
-    steps=5, batch=2, crop=64, save_every=2, bf16=False, warm_up=1, identity_share=0.2, projected_share=0.5
-)
+SHORT = TrainConfig(steps=5, batch=2, crop=64, save_every=2, bf16=False, identity_share=0.4, projected_share=0.5)
 
 
 def fresh(seed: int = 0, config: StylizerConfig | None = None) -> Stylizer:
@@ -83,7 +81,7 @@ def test_the_seed_decides(photos: Photos, teacher: SixteenfoldProxy, tmp_path: P
 def test_every_step_sees_other_photos(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) -> None:
     """No two batches of a run, and not content and style of a step, are the same crops."""
     recorded = RecordedPhotos(photos)
-    train(fresh(), recorded, teacher, replace(SHORT, warm_up=0, identity_share=0.0), tmp_path)
+    train(fresh(), recorded, teacher, replace(SHORT, identity_share=0.0), tmp_path)
     assert len(recorded.batches) == len(set(recorded.batches)) == 2 * SHORT.steps
 
 
@@ -99,7 +97,9 @@ def test_a_finished_run_is_left_alone(photos: Photos, teacher: SixteenfoldProxy,
 def test_it_learns(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) -> None:
     """The identity loss, reported every fifty steps, falls: the mirrored decoder learns to invert the encoder."""
     reports: list[str] = []
-    config = replace(SHORT, steps=100, batch=1, warm_up=100, resized_share=0.0, save_every=100, learning_rate=2e-3)
+    config = replace(
+        SHORT, steps=100, batch=1, identity_share=1.0, resized_share=0.0, save_every=100, learning_rate=2e-3
+    )
     mirrored = StylizerConfig(decoder="mirrored", colorization="adain")
     train(fresh(config=mirrored), photos, teacher, config, tmp_path, reports.append)
     losses = [float(x) for report in reports for x in re.findall(r"identity (\d\.\d+)", report)]
@@ -122,7 +122,7 @@ def test_any_factor_can_be_drawn_at_small_crops(
     photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path, seed: int
 ) -> None:
     """Crops of 64 px train with every r of 0.5..2."""
-    config = replace(SHORT, steps=1, batch=1, seed=seed, warm_up=0, identity_share=0.0, resized_share=1.0)
+    config = replace(SHORT, steps=1, batch=1, seed=seed, identity_share=0.0, resized_share=1.0)
     train(fresh(), photos, teacher, config, tmp_path)
 
 
