@@ -70,7 +70,7 @@ def whole_speed(clip: Path, style: NDArray[np.uint8], engine: Engine, preset: st
 def _full_size(frame: Frame, engine: Engine, code: NDArray[np.float32]) -> float:
     """What stylizing a frame without any propagation or proxy would cost."""
     picture = np.repeat(frame.y[..., None], 3, axis=2)
-    return _milliseconds(lambda: engine.stylize(picture, code))
+    return _milliseconds(lambda: engine.stylize(picture, code), 3)
 
 
 def _encode(reader: VideoReader, frames: list[Frame], preset: str) -> float:
