@@ -4,17 +4,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= demo-output
+RUNS ?= runs
+PHOTOS ?= ../shared/data/train/photos
+TEACHER ?= ../shared/teacher/vgg19_16x.safetensors
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format release clean
 
 help:
 	@echo 'make demo     stylize a clip through a real edge: VIDEO=my.mp4 STYLE=photo.jpg for your own'
 	@echo 'make test     run all tests (the first time fetches torch: up to 5 GB)'
 	@echo 'make check    lint, format, types, and which package imports which'
 	@echo 'make format   put the code into the house format'
+	@echo 'make release  train the release from scratch, resumable: PHOTOS=folder TEACHER=vgg19_16x.safetensors'
 	@echo 'make clean    remove .venv, caches and the output of the demo'
 
 demo: $(VENV)/.demo
@@ -32,6 +36,12 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Each part resumes where it was stopped; a finished part is not repeated.
+release: $(VENV)/.dev
+	$(BIN)/mvstylizer distill --photos '$(PHOTOS)' --teacher '$(TEACHER)' --to '$(RUNS)/encoder'
+	$(BIN)/mvstylizer train --photos '$(PHOTOS)' --teacher '$(TEACHER)' --encoder '$(RUNS)/encoder' --to '$(RUNS)/stylizer'
+	$(BIN)/mvstylizer export '$(RUNS)/stylizer' --presets mvstylizer/releases/default --to '$(RUNS)/release'
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache

@@ -14,21 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mvstylizer.network.encoder import LEVELS, STRIDE
+from mvstylizer.network.encoder import STRIDE
 
 BINS = 8
 """Levels of luma in the grid."""
 CELL = 32
 """Side of a grid cell in pixels."""
 _COEFFICIENTS = 12
-_HIDDEN = 64
+_HIDDEN = 96
 
+Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
 Colorize = Callable[[int, Tensor], Tensor]
 """Colorizes features of a level (0 the picture, 1 the finest, 4 the deepest)."""
 
 
 class GridDecoder(nn.Module):
-    """Encoder features and the picture ``(N, 3, H, W)`` they come from → RGB of the same size, not clamped."""
+    """A picture, its closed-form transport and the encoder's features of that → RGB of the same size, not clamped."""
 
     luma: Tensor
 
@@ -46,18 +48,32 @@ class GridDecoder(nn.Module):
             nn.init.zeros_(self.to_grid.bias)
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, levels: Sequence[Tensor], colorize: Colorize, codes: Tensor) -> Tensor:
-        """``levels`` are the picture and the encoder's four levels of it, ``codes`` its own code and the style's."""
-        rgb = levels[0]
-        transported = colorize(0, rgb)
-        return transported + self.changes(rgb, transported, self.grid(levels, transported, colorize, codes))
+    def forward(
+        self,
+        rgb: Tensor,
+        transported: Tensor,
+        features: Sequence[Tensor],
+        colorize: Colorize,
+        codes: Tensor,
+        window: Window = (slice(None), slice(None)),
+    ) -> Tensor:
+        """The ``window`` of the decoder's picture.
 
-    def grid(self, levels: Sequence[Tensor], transported: Tensor, colorize: Colorize, codes: Tensor) -> Tensor:
+        ``features`` are the encoder's four levels of the transported picture, ``codes`` the statistics of the content
+        and of these features beside the style's.
+        """
+        grid = self.grid(rgb, transported, features, colorize, codes)
+        rows, columns = window
+        return transported[:, :, rows, columns] + self.changes(rgb, transported, grid, window)
+
+    def grid(
+        self, rgb: Tensor, transported: Tensor, features: Sequence[Tensor], colorize: Colorize, codes: Tensor
+    ) -> Tensor:
         """The bilateral grid: ``(N, BINS · 12, ⌈H / 32⌉, ⌈W / 32⌉)``, bins outermost."""
-        seen = [F.avg_pool2d(picture, STRIDE) for picture in (levels[0], transported)]
-        for level in range(1, LEVELS + 1):
-            for x in (levels[level], colorize(level, levels[level])):
-                seen.append(F.avg_pool2d(x, STRIDE >> (level - 1)))
+        seen = [F.avg_pool2d(picture, STRIDE) for picture in (rgb, transported)]
+        for level, x in enumerate(features, start=1):
+            pooled = F.avg_pool2d(x, STRIDE >> (level - 1))
+            seen += [pooled, colorize(level, pooled)]
         x = self._activated(_normalised(self.gather(torch.cat(seen, dim=1))))
         for convolution in self.shrink:
             x = self._activated(convolution(x))
@@ -67,15 +83,21 @@ class GridDecoder(nn.Module):
             x = x + self._activated(convolution(x))
         return self.to_grid(x)  # type: ignore[no-any-return]
 
-    def changes(self, rgb: Tensor, transported: Tensor, grid: Tensor) -> Tensor:
+    def changes(
+        self, rgb: Tensor, transported: Tensor, grid: Tensor, window: Window = (slice(None), slice(None))
+    ) -> Tensor:
         """Slice the grid with the picture's luma and apply its 3×4 maps to the transported colours."""
-        maps = F.interpolate(grid.float(), rgb.shape[2:], mode="bilinear")
-        position = (rgb * self.luma).sum(1).clamp(0, 1) * (BINS - 1)
-        changes = torch.zeros_like(transported)
-        for level, bin_maps in enumerate(torch.split(maps, _COEFFICIENTS, dim=1)):
-            weight = (1 - (position - level).abs()).clamp(min=0)[:, None]
-            changes = changes + weight * _apply(bin_maps, transported)
-        return changes
+        rows, columns = (_centres(size, rgb.device)[part] for size, part in zip(rgb.shape[2:], window, strict=True))
+        rgb, transported = (x[:, :, window[0], window[1]] for x in (rgb, transported))
+        volume = grid.float().reshape(len(rgb), BINS, _COEFFICIENTS, *grid.shape[2:]).transpose(1, 2)
+        luma = (rgb * self.luma).sum(1).clamp(0, 1)
+        # A bin is centred on its luma: black on the first, white on the last.
+        depth = (luma * (BINS - 1) + 0.5) * (2 / BINS) - 1
+        positions = torch.stack(
+            [columns[None, None].expand_as(depth), rows[None, :, None].expand_as(depth), depth], dim=3
+        )
+        maps = F.grid_sample(volume, positions[:, None], padding_mode="border", align_corners=False)
+        return _apply(maps[:, :, 0], transported)
 
     def _activated(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x, self.negative_slope)
@@ -84,6 +106,11 @@ class GridDecoder(nn.Module):
 def _convolution(stride: int) -> nn.Conv2d:
     # Padded with zeros, the few cells of a grid would know where the border is, and learn to darken it.
     return nn.Conv2d(_HIDDEN, _HIDDEN, 3, stride=stride, padding=1, padding_mode="replicate")
+
+
+def _centres(size: int, device: torch.device) -> Tensor:
+    """Positions of ``size`` pixels between -1 and 1."""
+    return (torch.arange(size, device=device) + 0.5) * (2 / size) - 1
 
 
 def _normalised(x: Tensor) -> Tensor:

@@ -6,14 +6,21 @@ for the style the distance of Gram matrices, here with G = F Fᵀ / (C·H·W) so
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
+from mvstylizer.network.colorization import OptimalTransport
+from mvstylizer.network.perceptual import SixteenfoldProxy
+
 _NEAR = 0.5
-"""Distance to the style below which a pair counts as near: its share would be noise."""
+"""Distance to the style that counts as next to nothing: a share of less would be noise."""
 _NEAR_COLOUR = 0.02
+_FAINT = 1e-4
+"""Variance below which a channel of features says nothing."""
 _COLOURS = 4096
 _DIRECTIONS = 16
 _CONTENT_LEVELS = (2, 3)
@@ -30,17 +37,31 @@ class Loss:
 
 
 def perceptual_loss(
-    output: Sequence[Tensor], content: Sequence[Tensor], style: Sequence[Tensor], style_weight: float = 1.0
-) -> Loss:
-    """Eq. 5 on perceptual features, finest level first, each ``(N, C, H, W)``; λ is ``style_weight``.
+    perceptual: SixteenfoldProxy, output: Tensor, content: Tensor, style: Tensor, yardstick: Tensor,
+    style_weight: float = 1.0,
+) -> Loss:  # fmt: skip
+    """Eq. 5 on pictures ``(N, 3, H, W)``; λ is ``style_weight``.
 
-    The distance to the style is a share of the distance that the content had: 0 reached, 1 nothing gained. Plain
-    distances of a few pairs that lie far apart would drown all others of a batch. Content and output features must
-    have the same size; the style's may differ, as Gram matrices do not see it.
+    The style's size may differ, Gram matrices do not see it. The squared distance to the style is a share of what
+    ``yardstick`` leaves, a stylization of the same content that is to be beaten: plain distances of a few pairs that
+    lie far apart would drown all others of a batch, while squares of shares mind the pairs that do worse than it.
     """
-    content_distance = torch.stack([content_term(output[i], content[i]) for i in _CONTENT_LEVELS]).mean()
-    style_distance = (style_term(output, style) / (style_term(content, style) + _NEAR)).mean()
+    with torch.no_grad():
+        content_features = perceptual.thin(content, _CONTENT_LEVELS[-1] + 1)
+        wanted = grams(perceptual(style))
+        reached = style_term(grams(perceptual(yardstick)), wanted)
+    features = perceptual.thin(output)
+    content_distance = torch.stack([content_term(features[i], content_features[i]) for i in _CONTENT_LEVELS]).mean()
+    style_distance = (style_term(grams(perceptual.wide(features)), wanted) / (reached + _NEAR)).square().mean()
     return Loss(content_distance, style_distance, content_distance + style_weight * style_distance)
+
+
+def closed_form(content: Tensor, style: Tensor) -> Tensor:
+    """The content after the Monge-Kantorovich transport of its colours to the style's: the natural yardstick."""
+    # In single precision the products of nearly grey pictures' covariances would have negative eigenvalues.
+    transport, content, style = OptimalTransport(iterations=30, floor=1e-5), content.double(), style.double()
+    moved: Tensor = transport(content, transport.statistics(content), transport.statistics(style))
+    return moved.float()
 
 
 def content_term(output: Tensor, content: Tensor) -> Tensor:
@@ -49,17 +70,23 @@ def content_term(output: Tensor, content: Tensor) -> Tensor:
     Both are instance-normalised first: a change of light and colour moves a channel's mean and scale, and
     must not count as a change of structure.
     """
-    return (_normalised(output.float()) - _normalised(content.float())).square().mean()
+    output, wanted = output.float(), _normalised(content.float())
+    mean = output.mean((2, 3))
+    variance = (output.square().mean((2, 3)) - mean.square()).clamp(min=0)
+    agreement = (output * wanted).mean((2, 3)) / (variance + _FAINT).sqrt()
+    # (normalised output - wanted)², multiplied out: three sums over the output instead of five copies of it.
+    return (variance / (variance + _FAINT) + wanted.square().mean((2, 3)) - 2 * agreement).mean()
 
 
 def style_term(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
-    """Frobenius distances of Gram matrices, summed over levels: ``(N,)``."""
-    return torch.stack([gram_distance(o, s) for o, s in zip(output, style, strict=True)]).sum(0)
+    """Distance of two lists of Gram matrices, over all levels at once: ``(N,)``."""
+    squares = [(o - s).square().sum((1, 2)) for o, s in zip(output, style, strict=True)]
+    return (torch.stack(squares).sum(0) + 1e-8).sqrt()
 
 
-def gram_distance(output: Tensor, style: Tensor) -> Tensor:
-    """Frobenius distance of the Gram matrices of one level: ``(N,)``."""
-    return ((gram(output) - gram(style)).square().sum((1, 2)) + 1e-8).sqrt()
+def grams(features: Sequence[Tensor]) -> list[Tensor]:
+    """The Gram matrices of all levels."""
+    return [gram(x) for x in features]
 
 
 def gram(features: Tensor) -> Tensor:
@@ -70,12 +97,29 @@ def gram(features: Tensor) -> Tensor:
     """
     count, channels, height, width = features.shape
     flat = features.permute(0, 2, 3, 1).reshape(count, height * width, channels)
-    return (flat.transpose(1, 2) @ flat).float() / (channels * height * width)
+    products: Tensor = _OwnProducts.apply(flat)
+    return products.float() / (channels * height * width)
+
+
+class _OwnProducts(torch.autograd.Function):
+    """XᵀX for ``(N, P, C)``; its gradient takes one product where autograd's takes two and their sum."""
+
+    @staticmethod
+    def forward(context: FunctionCtx, x: Tensor) -> Tensor:
+        context.save_for_backward(x)
+        return x.transpose(1, 2) @ x
+
+    @staticmethod
+    def backward(context: FunctionCtx, gradient: Tensor) -> Tensor:
+        (x,) = context.saved_tensors  # type: ignore[attr-defined]
+        symmetric = (gradient + gradient.transpose(1, 2)).to(x.dtype)
+        product: Tensor = x @ symmetric
+        return product
 
 
 def _normalised(features: Tensor) -> Tensor:
-    deviation = (features.var((2, 3), keepdim=True, correction=0) + 1e-4).sqrt()
-    return (features - features.mean((2, 3), keepdim=True)) / deviation
+    centred = features - features.mean((2, 3), keepdim=True)
+    return centred / (centred.square().mean((2, 3), keepdim=True) + _FAINT).sqrt()
 
 
 def colour_term(output: Tensor, content: Tensor, style: Tensor) -> Tensor:
@@ -100,7 +144,7 @@ def _projected_colours(rgb: Tensor) -> Tensor:
 
 
 def edge_similarity(output: Tensor, content: Tensor) -> Tensor:
-    """SSIM of gradient magnitudes, each divided by its neighbourhood's, of RGB ``(N, 3, H, W)`` in 0..1; 1 is best.
+    """SSIM of gradient magnitudes, each divided by its neighbourhood's: ``(N,)`` of RGB ``(N, 3, H, W)`` in 0..1.
 
     Blind to tone curves, sees lost and invented edges; the differentiable twin of the score that results are judged
     by (``mvstylizer.metrics.edge_ssim``).
@@ -113,7 +157,7 @@ def edge_similarity(output: Tensor, content: Tensor) -> Tensor:
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
-    return (luminance * structure).mean()
+    return (luminance * structure).mean((1, 2, 3))
 
 
 def _relative_gradient(rgb: Tensor) -> Tensor:
@@ -126,12 +170,21 @@ def _relative_gradient(rgb: Tensor) -> Tensor:
 
 
 def _gaussian(x: Tensor, sigma: float) -> Tensor:
+    """Smoothed along both sides; as products with a matrix, since long kernels are slow to differentiate."""
+    rows, columns = (_smoothing_matrix(size, sigma).to(x) for size in x.shape[2:])
+    return rows @ x @ columns.T
+
+
+@lru_cache(maxsize=16)
+def _smoothing_matrix(size: int, sigma: float) -> Tensor:
+    """``(size, size)``: row i holds the weights that make sample i of a smoothed line, its ends mirrored."""
     # Reflection ends where a small picture does.
-    radius = min(round(4 * sigma), min(x.shape[2:]) - 1)
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype) / sigma) ** 2)
-    taps = taps / taps.sum()
-    x = F.pad(x, (radius, radius, radius, radius), mode="reflect")
-    return F.conv2d(F.conv2d(x, taps[None, None, :, None]), taps[None, None, None, :])
+    radius = min(round(4 * sigma), size - 1)
+    offsets = torch.arange(-radius, radius + 1)
+    taps = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    sources = (torch.arange(size)[:, None] + offsets).abs()
+    sources = (size - 1) - ((size - 1) - sources).abs()
+    return torch.zeros(size, size).scatter_add_(1, sources, (taps / taps.sum()).expand(size, -1))
 
 
 def _uniform(x: Tensor) -> Tensor:

@@ -85,8 +85,10 @@ class SixteenfoldProxy(nn.Module):
                 features.append(x)
         return features
 
+    def wide(self, thin: list[Tensor]) -> list[Tensor]:
+        """Thin features, finest first, in VGG-19's spaces."""
+        return [torch.relu(self.convolutions[f"conv{level}1_aux"](x)) for level, x in enumerate(thin, start=1)]
+
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """Features in VGG-19's spaces, finest first."""
-        return [
-            torch.relu(self.convolutions[f"conv{level}1_aux"](x)) for level, x in enumerate(self.thin(rgb), start=1)
-        ]
+        return self.wide(self.thin(rgb))

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from mvstylizer.network.colorization import Colorization, ColorizationName, OptimalTransport, colorization
 from mvstylizer.network.decoder import Decoder
 from mvstylizer.network.encoder import STRIDE, Encoder, EncoderName
-from mvstylizer.network.grid_decoder import GridDecoder
+from mvstylizer.network.grid_decoder import GridDecoder, Window
 from mvstylizer.network.smoothing import MetaSmoothing
 
 DecoderName = Literal["grid", "mirrored"]
 
+_CLOSING = 0.5
+"""How much of the way the decoder's picture is moved to the style's mean and covariance of colours."""
 _MARGIN = 16
 """Pixels mirrored around a picture, so that the convolutions' zero padding darkens what is cut away again."""
 
@@ -66,7 +68,8 @@ class Stylizer(nn.Module):
 
     def encode_style(self, photo: Tensor) -> Tensor:
         """Style photo → style code: the statistics of the colorized levels, the picture's own first."""
-        return self._statistics(self._levels(photo))
+        padded = pad(photo)
+        return self._statistics([padded, *self.encoder(padded)])
 
     def forward(self, rgb: Tensor, code: Tensor, r: float = 1.0) -> Tensor:
         """The stylized picture ``(N, 3, round(r·H), round(r·W))``; may leave 0..1 slightly, callers clamp."""
@@ -77,31 +80,53 @@ class Stylizer(nn.Module):
 
     def decode(self, rgb: Tensor, code: Tensor) -> Tensor:
         """The decoder's picture I_cs, at the size of ``rgb``: everything before the meta-smoothing."""
-        codes = dict(zip(self._code_sizes, torch.split(code, list(self._code_sizes.values()), dim=1), strict=True))
-
-        def colorize(level: int, features: Tensor) -> Tensor:
-            if level not in codes:
-                return features
-            # Statistics and matrix roots in half precision would lose the small eigenvalues.
-            with torch.autocast(features.device.type, enabled=False):
-                return self._ways[level](features.float(), codes[level])  # type: ignore[no-any-return]
-
-        levels = self._levels(rgb)
+        padded, window = pad(rgb), window_of(rgb)
         if isinstance(self.decoder, GridDecoder):
-            decoded = self.decoder(levels, colorize, torch.cat([self._statistics(levels), code], dim=1))
-        else:
-            decoded = self.decoder(levels[1:], colorize)
-        return crop(decoded, rgb.shape[2], rgb.shape[3])
+            return self._mapped(self.decoder, padded, code, window)
+        style = self._by_level(code)
 
-    def _levels(self, rgb: Tensor) -> list[Tensor]:
-        """The padded picture and the encoder's levels of it."""
-        padded = pad(rgb)
-        return [padded, *self.encoder(padded)]
+        def colorize(level: int, x: Tensor) -> Tensor:
+            if level not in style:
+                return x
+            way = self._ways[level]
+            return _colorized(way, x, _statistics(way, x), style[level])
+
+        return crop(self.decoder(self.encoder(padded), colorize), window)
+
+    def _mapped(self, decoder: GridDecoder, padded: Tensor, code: Tensor, window: Window) -> Tensor:
+        style, transport = self._by_level(code), self._ways[0]
+        transported = _colorized(transport, padded, _statistics(transport, padded), style[0])
+        # What is still missing shows best in features of the picture as far as the closed form brings it.
+        features = self.encoder(transported.clamp(0, 1))
+        statistics = self._statistics([padded, *features])
+        own = self._by_level(statistics)
+
+        def colorize(level: int, x: Tensor) -> Tensor:
+            return _colorized(self._ways[level], x, own[level], style[level])
+
+        codes = torch.cat([statistics, code], dim=1)
+        mapped: Tensor = decoder(padded, transported, features, colorize, codes, window)
+        own_colours = _statistics(transport, mapped.clamp(0, 1))
+        # What the maps lost of the style's overall colours, half of it comes back; all of it would undo local light.
+        return torch.lerp(mapped, _colorized(transport, mapped, own_colours, style[0]), _CLOSING)
+
+    def _by_level(self, code: Tensor) -> dict[int, Tensor]:
+        parts = torch.split(code, list(self._code_sizes.values()), dim=1)
+        return dict(zip(self._code_sizes, parts, strict=True))
 
     def _statistics(self, levels: list[Tensor]) -> Tensor:
-        # Like colorize: in half precision the training's codes would not be the release's.
-        with torch.autocast(levels[0].device.type, enabled=False):
-            return torch.cat([way.statistics(levels[level].float()) for level, way in self._ways.items()], dim=1)
+        return torch.cat([_statistics(way, levels[level]) for level, way in self._ways.items()], dim=1)
+
+
+# Statistics and matrix roots in half precision would lose small eigenvalues, and training's codes not be the release's.
+def _statistics(way: Colorization, features: Tensor) -> Tensor:
+    with torch.autocast(features.device.type, enabled=False):
+        return way.statistics(features.float())
+
+
+def _colorized(way: Colorization, features: Tensor, own: Tensor, style: Tensor) -> Tensor:
+    with torch.autocast(features.device.type, enabled=False):
+        return way(features.float(), own, style)  # type: ignore[no-any-return]
 
 
 def pad(rgb: Tensor) -> Tensor:
@@ -113,9 +138,15 @@ def pad(rgb: Tensor) -> Tensor:
     return rgb
 
 
-def crop(rgb: Tensor, height: int, width: int) -> Tensor:
+def window_of(rgb: Tensor) -> Window:
+    """Where ``rgb`` lies in what ``pad`` makes of it."""
+    height, width = rgb.shape[2:]
+    return slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
+
+
+def crop(rgb: Tensor, window: Window) -> Tensor:
     """Undo ``pad``."""
-    return rgb[:, :, _MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+    return rgb[:, :, window[0], window[1]]
 
 
 def _mirrored(size: int, padded: int, device: torch.device) -> Tensor:

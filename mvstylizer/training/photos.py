@@ -53,6 +53,12 @@ class Photos:
         crops = np.stack([_crop(self.pictures[i], size, rng) for i in chosen])
         return to_tensor(crops)
 
+    def crops_of_same(self, count: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Two random crops each of ``count`` photos: both ``(count, 3, size, size)`` in 0..1."""
+        chosen = rng.integers(len(self.pictures), size=count)
+        first, second = (np.stack([_crop(self.pictures[i], size, rng) for i in chosen]) for _ in range(2))
+        return to_tensor(first), to_tensor(second)
+
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """``(N, H, W, 3) uint8`` → ``(N, 3, H, W)`` float in 0..1, channels last in memory."""

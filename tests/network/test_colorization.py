@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mvstylizer.network.colorization import (
     AdaptiveInstanceNormalization,
@@ -41,7 +42,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def applied(way: Colorization, content: Tensor, style: Tensor) -> Tensor:
-    return way(content, way.statistics(style))  # type: ignore[no-any-return]
+    return way(content, way.statistics(content), way.statistics(style))  # type: ignore[no-any-return]
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
@@ -69,6 +70,15 @@ def test_members_of_a_batch_do_not_see_each_other(make: Callable[[], Colorizatio
     way, content, style = make(), features(2, count=2), features(3, count=2)
     single = [applied(way, content[i : i + 1], style[i : i + 1]) for i in range(2)]
     torch.testing.assert_close(applied(way, content, style), torch.cat(single), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", WAYS)
+def test_averaging_may_come_first(make: Callable[[], Colorization]) -> None:
+    """Features averaged before they are colorized give what the colorized ones give averaged."""
+    way, content, style = make(), features(11), features(12)
+    own, code = way.statistics(content), way.statistics(style)
+    late, early = F.avg_pool2d(way(content, own, code), 4), way(F.avg_pool2d(content, 4), own, code)
+    torch.testing.assert_close(early, late, rtol=1e-4, atol=1e-4)
 
 
 def test_mean_moves_nothing_but_the_mean() -> None:
@@ -130,12 +140,13 @@ def test_grey_content_does_not_blow_up() -> None:
     code = way.statistics(style)
     largest = torch.linalg.eigvalsh(moments(style)[1]).max() + way.floor
     limit = (largest / way.floor).sqrt()
-    result = way(grey + noise, code)
+    result = way(grey + noise, way.statistics(grey + noise), code)
     assert result.isfinite().all()
     centred, moved = (x[0].flatten(1) - x[0].flatten(1).mean(1, keepdim=True) for x in (grey + noise, result))
     assert torch.linalg.svdvals(torch.linalg.lstsq(centred.T, moved.T).solution).max() <= 1.02 * limit
     for flat in (0.0, 0.5, 1.0):
-        result = way(torch.full((1, 3, 8, 8), flat), code)
+        picture = torch.full((1, 3, 8, 8), flat)
+        result = way(picture, way.statistics(picture), code)
         torch.testing.assert_close(result, code[:, :3, None, None].expand_as(result), rtol=1e-3, atol=1e-3)
 
 

@@ -21,16 +21,16 @@ def decoder() -> GridDecoder:
     return GridDecoder(WIDTHS, CODE_SIZE)
 
 
-def levels_of(rgb: Tensor) -> list[Tensor]:
-    """The picture, and features as an encoder might give them."""
+def features() -> list[Tensor]:
+    """Features as an encoder might give them."""
     generator = torch.Generator().manual_seed(0)
     sizes = [(channels, HEIGHT >> level, WIDTH >> level) for level, channels in enumerate(WIDTHS)]
-    return [rgb, *(torch.randn(1, *size, generator=generator) for size in sizes)]
+    return [torch.randn(1, *size, generator=generator) for size in sizes]
 
 
-def brightened(level: int, features: Tensor) -> Tensor:
-    """A colorization whose transport is simple to follow."""
-    return 0.5 * features + 0.3 if level == 0 else features + 1
+def raised(level: int, features: Tensor) -> Tensor:
+    """A colorization that is simple to follow."""
+    return features + level
 
 
 def coefficients(matrix: Tensor, offset: Tensor) -> Tensor:
@@ -44,25 +44,25 @@ def luma(rgb: Tensor) -> Tensor:
 
 def test_an_untrained_decoder_changes_nothing(decoder: GridDecoder) -> None:
     """Before training its output is exactly the closed-form transport."""
-    rgb = smooth_picture(HEIGHT, WIDTH)
-    torch.testing.assert_close(decoder(levels_of(rgb), brightened, CODES), 0.5 * rgb + 0.3, rtol=0, atol=0)
+    rgb, transported = smooth_picture(HEIGHT, WIDTH), smooth_picture(HEIGHT, WIDTH, 1)
+    torch.testing.assert_close(decoder(rgb, transported, features(), raised, CODES), transported, rtol=0, atol=0)
 
 
 def test_the_grid_has_cells_and_bins(decoder: GridDecoder) -> None:
     """Twelve coefficients for every level of luma and every cell of 32 px."""
     rgb = smooth_picture(HEIGHT, WIDTH)
-    grid = decoder.grid(levels_of(rgb), rgb, brightened, CODES)
+    grid = decoder.grid(rgb, rgb, features(), raised, CODES)
     assert grid.shape == (1, BINS * 12, HEIGHT // CELL, WIDTH // CELL)
 
 
 def test_one_map_everywhere_is_that_map(decoder: GridDecoder) -> None:
     """A grid filled by hand with one affine map adds exactly that map of the transported colours."""
     rgb = smooth_picture(HEIGHT, WIDTH)
+    transported = 0.5 * rgb + 0.3
     with torch.no_grad():
         assert decoder.to_grid.bias is not None
         decoder.to_grid.bias.copy_(coefficients(MAP, OFFSET).repeat(BINS))
-        result = decoder(levels_of(rgb), brightened, CODES)
-    transported = 0.5 * rgb + 0.3
+        result = decoder(rgb, transported, features(), raised, CODES)
     expected = transported + torch.einsum("ij,njhw->nihw", MAP, transported) + OFFSET.view(1, 3, 1, 1)
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
 
@@ -110,7 +110,7 @@ def test_colours_beyond_the_range_keep_a_map(decoder: GridDecoder) -> None:
 def test_borders_are_not_known(decoder: GridDecoder) -> None:
     """Where all places look the same, all cells of the grid are the same: no vignette can be learned."""
     torch.nn.init.normal_(decoder.to_grid.weight)
-    levels = [torch.full_like(level, 0.5) for level in levels_of(smooth_picture(HEIGHT, WIDTH))]
+    grey = torch.full((1, 3, HEIGHT, WIDTH), 0.5)
     with torch.no_grad():
-        grid = decoder.grid(levels, levels[0], brightened, CODES)
+        grid = decoder.grid(grey, grey, [torch.full_like(level, 0.5) for level in features()], raised, CODES)
     torch.testing.assert_close(grid, grid[:, :, :1, :1].expand_as(grid))

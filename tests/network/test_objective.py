@@ -8,11 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from mvstylizer.network.objective import (
+    closed_form,
     colour_term,
     content_term,
     edge_similarity,
     gram,
-    gram_distance,
+    grams,
     perceptual_loss,
     style_term,
 )
@@ -38,33 +39,42 @@ def textured(seed: int, height: int = 96, width: int = 112) -> torch.Tensor:
 
 def test_nothing_is_lost_where_nothing_differs(proxy: SixteenfoldProxy) -> None:
     """Output, content and style the same: both parts of Eq. 5 are zero."""
-    features = proxy(smooth_picture(64, 80))
-    loss = perceptual_loss(features, features, features)
-    assert loss.content == 0 and loss.style < RESIDUE and loss.total < RESIDUE
+    picture = smooth_picture(64, 80)
+    loss = perceptual_loss(proxy, picture, picture, picture, picture)
+    assert loss.content.abs() < 1e-5 and loss.style < RESIDUE and loss.total < RESIDUE
 
 
 def test_the_total_is_content_plus_weighted_style(proxy: SixteenfoldProxy) -> None:
     """Eq. 5: D(output, content) + λ · D(output, style), for any λ and a style of another size."""
-    output, content, style = proxy(smooth_picture(64, 64, 1)), proxy(smooth_picture(64, 64, 2)), proxy(textured(3))
+    output, content, style = smooth_picture(64, 64, 1), smooth_picture(64, 64, 2), textured(3)
     for weight in (0.0, 1.0, 7.5):
-        loss = perceptual_loss(output, content, style, weight)
+        loss = perceptual_loss(proxy, output, content, style, content, weight)
         torch.testing.assert_close(loss.total, loss.content + weight * loss.style)
     assert loss.content > 0.01 and loss.style > RESIDUE
-    expected = (content_term(output[2], content[2]) + content_term(output[3], content[3])) / 2
+    seen, wanted = proxy.thin(output), proxy.thin(content)
+    expected = (content_term(seen[2], wanted[2]) + content_term(seen[3], wanted[3])) / 2
     torch.testing.assert_close(loss.content, expected)
 
 
-def test_style_is_the_share_of_the_contents_distance(proxy: SixteenfoldProxy) -> None:
-    """An output nearer to the style costs less, the style itself nothing, and the content at most 1."""
-    content, style = smooth_picture(64, 64, 2), smooth_picture(64, 64, 9)
+def test_style_is_the_share_of_what_the_yardstick_leaves(proxy: SixteenfoldProxy) -> None:
+    """An output nearer to the style costs less, the style itself nothing, and the yardstick at most 1."""
+    yardstick, style = smooth_picture(64, 64, 2), smooth_picture(64, 64, 9)
     costs = [
-        perceptual_loss(proxy(torch.lerp(content, style, share)), proxy(content), proxy(style)).style.item()
+        perceptual_loss(proxy, torch.lerp(yardstick, style, share), yardstick, style, yardstick).style.item()
         for share in (0.0, 0.5, 1.0)
     ]
     assert 1 >= costs[0] > costs[1] > costs[2] and costs[2] < RESIDUE
-    batch = [torch.cat([a, b]) for a, b in zip(proxy(content), proxy(style), strict=True)]
-    distances = style_term(batch, proxy(style))
+    batch = [torch.cat([a, b]) for a, b in zip(proxy(yardstick), proxy(style), strict=True)]
+    distances = style_term(grams(batch), grams(proxy(style)))
     assert distances.shape == (2,) and distances[0] > 100 * distances[1]
+
+
+def test_the_closed_form_has_the_styles_colours() -> None:
+    """Mean and covariance of the yardstick are the style's, up to its small floor."""
+    content, style = textured(1), textured(2) * 0.5 + 0.2
+    moved = closed_form(content, style).flatten(2)[0]
+    torch.testing.assert_close(moved.mean(1), style.flatten(2)[0].mean(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.cov(moved), torch.cov(style.flatten(2)[0]), rtol=0.02, atol=1e-4)
 
 
 def test_gram_matrices_are_numpys() -> None:
@@ -76,7 +86,18 @@ def test_gram_matrices_are_numpys() -> None:
     other = torch.randn(2, 5, 3, 4, generator=torch.Generator().manual_seed(1))
     flat = other.numpy().astype(np.float64).reshape(2, 5, 12)
     distance = np.linalg.norm(expected - flat @ flat.transpose(0, 2, 1) / (5 * 12), axis=(1, 2))
-    np.testing.assert_allclose(gram_distance(features, other).numpy(), distance, rtol=1e-4)
+    np.testing.assert_allclose(style_term([gram(features)], [gram(other)]).numpy(), distance, rtol=1e-4)
+
+
+def test_the_gradient_of_a_gram_matrix_is_the_derivative() -> None:
+    """It is written by hand, for speed: checked against finite differences."""
+    features = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(1))
+
+    def weighted(x: torch.Tensor) -> torch.Tensor:
+        return (gram(x) * weights).sum().double()
+
+    assert torch.autograd.gradcheck(weighted, features.requires_grad_(), eps=1e-3, atol=1e-4)
 
 
 def test_gram_matrices_do_not_see_size_or_place() -> None:
@@ -119,8 +140,7 @@ def test_gradients_are_finite(proxy: SixteenfoldProxy) -> None:
     """Also where output and content are the same, or flat, every gradient is a number."""
     for start in (textured(6), torch.full((1, 3, 96, 112), 0.5)):
         output = start.clone().requires_grad_()
-        features = proxy(start)
-        loss = perceptual_loss(proxy(output), features, features).total + edge_similarity(output, start)
+        loss = perceptual_loss(proxy, output, start, start, start).total + edge_similarity(output, start).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         assert output.grad is not None and output.grad.isfinite().all()
 

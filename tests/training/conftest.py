@@ -19,10 +19,17 @@ class InterruptedPhotos(Photos):
         self._left = after
 
     def crops(self, count: int, size: int, rng: np.random.Generator) -> Tensor:
+        self._count_down()
+        return super().crops(count, size, rng)
+
+    def crops_of_same(self, count: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        self._count_down()
+        return super().crops_of_same(count, size, rng)
+
+    def _count_down(self) -> None:
         if self._left == 0:
             raise KeyboardInterrupt
         self._left -= 1
-        return super().crops(count, size, rng)
 
 
 class RecordedPhotos(Photos):

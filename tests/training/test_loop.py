@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,8 +16,9 @@ from mvstylizer.network.encoder import Encoder
 from mvstylizer.network.perceptual import SixteenfoldProxy
 from mvstylizer.network.stylizer import Stylizer, StylizerConfig
 from mvstylizer.training import checkpoint
+from mvstylizer.training.config import PAPER, TrainConfig
 from mvstylizer.training.distill import DistillConfig, distill
-from mvstylizer.training.loop import PAPER, TrainConfig, load_stylizer, new_stylizer, train
+from mvstylizer.training.loop import load_stylizer, new_stylizer, train
 from mvstylizer.training.photos import Photos
 from tests.networks import smooth_picture
 from tests.training.conftest import RecordedPhotos
@@ -62,7 +64,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
     """A run that is stopped and started again ends with exactly the weights of one that was not."""
     train(fresh(), photos, teacher, SHORT, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(fresh(), interrupted(6), teacher, SHORT, tmp_path / "stopped")
+        train(fresh(), interrupted(5), teacher, SHORT, tmp_path / "stopped")
     assert 0 < checkpoint.load(tmp_path / "stopped").step < SHORT.steps
     # What it starts from does not matter: all weights are the checkpoint's.
     train(fresh(seed=5), photos, teacher, SHORT, tmp_path / "stopped")
@@ -81,7 +83,7 @@ def test_the_seed_decides(photos: Photos, teacher: SixteenfoldProxy, tmp_path: P
 def test_every_step_sees_other_photos(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) -> None:
     """No two batches of a run, and not content and style of a step, are the same crops."""
     recorded = RecordedPhotos(photos)
-    train(fresh(), recorded, teacher, replace(SHORT, identity_share=0.0), tmp_path)
+    train(fresh(), recorded, teacher, replace(SHORT, identity_share=0.0, known_share=0.0), tmp_path)
     assert len(recorded.batches) == len(set(recorded.batches)) == 2 * SHORT.steps
 
 
@@ -104,6 +106,36 @@ def test_it_learns(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) ->
     train(fresh(config=mirrored), photos, teacher, config, tmp_path, reports.append)
     losses = [float(x) for report in reports for x in re.findall(r"identity (\d\.\d+)", report)]
     assert len(losses) == 2 and losses[1] < 0.7 * losses[0]
+
+
+def test_photos_that_break_the_loss_are_left_out(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) -> None:
+    """A step whose gradient is not finite changes no weight and is reported; the steps after it go on learning."""
+
+    class Broken(Photos):
+        def __init__(self) -> None:
+            self.pictures = photos.pictures
+            self.calls = 0
+
+        def crops(self, count: int, size: int, rng: np.random.Generator) -> torch.Tensor:
+            self.calls += 1
+            crops = super().crops(count, size, rng)
+            return crops * float("nan") if self.calls == 1 else crops
+
+    reports: list[str] = []
+    path = train(fresh(), Broken(), teacher, replace(SHORT, steps=3, known_share=0.0), tmp_path, reports.append)
+    assert sum("left out" in report for report in reports) == 1 and "step 1:" in reports[0]
+    weights = checkpoint.load(path).weights
+    assert all(value.isfinite().all() for value in weights.values())
+    assert not torch.equal(weights["decoder.to_grid.weight"], fresh().state_dict()["decoder.to_grid.weight"])
+
+
+def test_it_learns_known_looks(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) -> None:
+    """Where the answer is known, the output comes nearer to it."""
+    reports: list[str] = []
+    config = replace(SHORT, steps=100, identity_share=0.0, known_share=1.0, resized_share=0.0, learning_rate=3e-3)
+    train(fresh(), photos, teacher, replace(config, save_every=100), tmp_path, reports.append)
+    losses = [float(x) for report in reports for x in re.findall(r"known (\d\.\d+)", report)]
+    assert len(losses) == 2 and losses[1] < 0.97 * losses[0]
 
 
 def test_the_papers_own_configuration_trains(photos: Photos, teacher: SixteenfoldProxy, tmp_path: Path) -> None:

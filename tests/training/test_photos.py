@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mvstylizer.errors import InputError
-from mvstylizer.pictures import read_picture
+from mvstylizer.pictures import read_picture, write_picture
 from mvstylizer.training.photos import HELD_OUT_SHARE, Photos, is_held_out, photo_paths, to_tensor
 from tests.networks import write_photos
 
@@ -84,6 +84,20 @@ def test_crops_follow_the_seed(tmp_path: Path) -> None:
     photos = Photos(sorted(write_photos(tmp_path / "photos", 4, 32).iterdir()), 32)
     first, again, other = (photos.crops(4, 32, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_two_crops_of_a_photo_are_of_the_same(tmp_path: Path) -> None:
+    """Each pair of crops comes from one photo, at places of its own."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(4):
+        shades = np.tile(np.linspace(0, 40, 40).astype(np.uint8)[:, None, None], (1, 40, 3)) + 60 * index
+        write_picture(folder / f"{index}.png", shades.astype(np.uint8))
+    photos = Photos(sorted(folder.iterdir()), 40)
+    first, second = photos.crops_of_same(16, 16, np.random.default_rng(0))
+    assert first.shape == second.shape == (16, 3, 16, 16) and not torch.equal(first, second)
+    photo_of = [(crops.amin((1, 2, 3)) * 255 / 60).floor() for crops in (first, second)]
+    assert torch.equal(*photo_of) and len(set(photo_of[0].tolist())) == 4
 
 
 def test_pictures_become_tensors() -> None:

@@ -1,5 +1,6 @@
 """What the commands run: files in, checkpoints out, and a stylizer at the end."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from safetensors.torch import save_file
 
 from mvstylizer.errors import InputError, UsageError
 from mvstylizer.network.encoder import Encoder
+from mvstylizer.network.stylizer import PAPER
 from mvstylizer.training import checkpoint
 from mvstylizer.training.loop import load_stylizer
 from mvstylizer.training.runs import run_distillation, run_training
@@ -39,6 +41,15 @@ def test_a_stylizer_is_trained_from_files(
     assert saved.config["training"]["crop"] == 64 and stylizer.config.colorization == "mean"
     expected = checkpoint.load(encoder).weights
     assert all((value == expected[f"student.{name}"]).all() for name, value in stylizer.encoder.state_dict().items())
+
+
+def test_the_papers_configuration_takes_a_compact_encoder(tmp_path: Path, teacher: Path, encoder: Path) -> None:
+    """Where VGG-19 cannot be had, everything else of the paper's configuration trains around our encoder."""
+    folder = write_photos(tmp_path / "photos")
+    run_training(folder, teacher, encoder, tmp_path / "run", True, "adain", {"steps": 1, "crop": 64})
+    stylizer, saved = load_stylizer(tmp_path / "run")
+    assert stylizer.config == replace(PAPER, encoder="compact")
+    assert (saved.config["training"]["batch"], saved.config["training"]["learning_rate"]) == (2, 1e-4)
 
 
 def test_an_encoder_is_distilled_from_files(tmp_path: Path, teacher: Path, capsys: pytest.CaptureFixture[str]) -> None:
