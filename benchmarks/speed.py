@@ -22,6 +22,7 @@ from mvstylizer.errors import MVStylizerError
 from mvstylizer.flow import estimator, luma
 from mvstylizer.pictures import read_picture
 from mvstylizer.propagation import AffinePropagation
+from mvstylizer.styles import Style
 from mvstylizer.video import Frame, VideoReader, VideoWriter
 
 FRAMES = 45
@@ -61,7 +62,7 @@ def whole_speed(clip: Path, style: NDArray[np.uint8], engine: Engine, preset: st
         stylizer = LocalStylizer(engine)
         began = time.perf_counter()
         options = DeviceOptions(interval=INTERVAL, preset=preset)
-        done = stylize_video(clip, style, Path(folder) / "out.mp4", stylizer, options)
+        done = stylize_video(clip, Style.of_photo(style), Path(folder) / "out.mp4", stylizer, options)
         seconds = time.perf_counter() - began
         stylizer.close()
     return done.frames / seconds
