@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import cast
 
 import aiohttp
 import numpy as np
@@ -35,12 +36,20 @@ class Answer:
         told = "".join(c if c.isprintable() else " " for c in self._field("error"))
         return told[:_LONGEST_TEXT] or f"HTTP status {self.status}"
 
+    def texts(self, name: str) -> list[str]:
+        """The texts in the list of that name; empty if the reply has none."""
+        value = self._value(name)
+        return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
     def _field(self, name: str) -> str:
-        try:
-            value = json.loads(self.body)[name]
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return ""
+        value = self._value(name)
         return value if isinstance(value, str) else ""
+
+    def _value(self, name: str) -> object:
+        try:
+            return cast(object, json.loads(self.body)[name])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return None
 
 
 def garbage(url: str, what: str) -> EdgeError:

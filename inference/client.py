@@ -1,26 +1,23 @@
-"""The device's way to an edge over HTTP: ``EdgeClient`` for asyncio, ``EdgeStylizer`` for everybody else."""
+"""The device's way to an edge over HTTP, for asyncio; ``edge_stylizer`` is for everybody else."""
 
 import asyncio
 import hashlib
-import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.answers import Answer, garbage, max_bytes_of, picture_of
-from inference.asking import Asker, check_url
+from inference.asking import Asker
 from inference.retry import Patience
 from mvstylizer.errors import EdgeError, InputError
-from mvstylizer.pictures import encode_jpeg, encode_png, fit_within
-from mvstylizer.release import STYLE_SIZE, output_shape
+from mvstylizer.pictures import encode_jpeg, encode_png
+from mvstylizer.release import output_shape
 
-T = TypeVar("T")
 _REFUSED_PICTURE = (413, 415, 422)
-_CLOSE_SECONDS = 5.0
 _LONGEST_DEADLINE_MS = 3_600_000
 
 
@@ -39,7 +36,7 @@ class EdgeClient:
         self._timeout, self._patience = timeout, patience
         self._photos: dict[str, tuple[bytes, str]] = {}
         self._uploading = asyncio.Lock()
-        self._uploads = 0
+        self._uploads = Counter[str]()
 
     async def __aenter__(self) -> Self:
         await self._asker.__aenter__()
@@ -74,28 +71,36 @@ class EdgeClient:
         self._photos[style] = photo, content_type
         return style
 
+    async def presets(self) -> list[str]:
+        """Names of the presets of the edge's release. Raises EdgeError."""
+        answer = await self._asker.ask(Patience(self._patience), "GET", "/v1/styles")
+        if answer.status != 200:
+            raise self._unexpected(answer)
+        return answer.texts("presets")
+
     async def stylize(
         self, proxy: NDArray[np.uint8], style: str, *, r: float = 1.0, quality: int = 95, form: str = "jpeg"
     ) -> NDArray[np.uint8]:
         """Stylize a key frame ``(H, W, 3)`` uint8 RGB to ``(round(r·H), round(r·W), 3)``.
 
+        ``style`` is an id that ``put_style`` gave, a preset's name, or a blend as ``style_query`` writes it.
         ``form`` is how the pictures travel both ways: ``jpeg`` with ``quality`` 1 to 100, or ``png``, exact.
-        An edge that has forgotten the style since ``put_style`` is given it again. Raises EdgeError.
+        Styles that the edge has forgotten since ``put_style`` are given to it again. Raises EdgeError.
         """
         height, width = output_shape(proxy.shape[0], proxy.shape[1], r)
         body = await asyncio.to_thread(_encoded, proxy, form, quality)
         params = {"style": style, "quality": str(quality), "format": form, "r": repr(float(r))}
-        answer = await self._with_style(style, body, params, max_bytes_of(height, width))
+        answer = await self._with_styles(body, params, max_bytes_of(height, width))
         if answer.status != 200:
             raise self._unexpected(answer)
         return await asyncio.to_thread(picture_of, answer, height, width, self.url)
 
-    async def _with_style(self, style: str, body: bytes, params: dict[str, str], max_bytes: int) -> Answer:
+    async def _with_styles(self, body: bytes, params: dict[str, str], max_bytes: int) -> Answer:
         deadline_ms = min(int(1000 * self._timeout), _LONGEST_DEADLINE_MS)
         headers = {"Content-Type": f"image/{params['format']}", "X-Deadline-Ms": str(deadline_ms)}
         patience = Patience(self._patience)
         while True:
-            uploads = self._uploads
+            uploads = self._uploads.copy()
             answer = await self._asker.ask(
                 patience,
                 "POST",
@@ -105,19 +110,21 @@ class EdgeClient:
                 params=params,
                 max_bytes=max_bytes,
             )
-            if answer.code != "unknown-style" or style not in self._photos:
+            forgotten = [style for style in answer.texts("styles") if style in self._photos]
+            if answer.code != "unknown-style" or not forgotten:
                 return answer
             delay = patience.next_delay()
             if delay is None:
                 return answer
-            await self._upload_again(style, uploads)
+            await self._upload_again(forgotten, uploads)
             await asyncio.sleep(delay)
 
-    async def _upload_again(self, style: str, uploads: int) -> None:
+    async def _upload_again(self, styles: Iterable[str], uploads: Counter[str]) -> None:
         async with self._uploading:
-            if self._uploads == uploads:  # else another task has just done it
-                await self.put_style(*self._photos[style])
-                self._uploads += 1
+            for style in styles:
+                if self._uploads[style] == uploads[style]:  # else another task has just done it
+                    await self.put_style(*self._photos[style])
+                    self._uploads[style] += 1
 
     def _unexpected(self, answer: Answer) -> EdgeError:
         if not answer.code:
@@ -127,93 +134,11 @@ class EdgeClient:
         )
 
 
-class EdgeStylizer:
-    """Stylizes key frames on an edge, for callers without asyncio; use as a context manager.
-
-    A thread of its own keeps up to ``in_flight`` requests under way. ``timeout`` and ``patience`` are as for
-    ``EdgeClient``; ``quality`` is that of the JPEGs both ways.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        in_flight: int = 4,
-        quality: int = 95,
-        timeout: float = 60.0,
-        patience: float = 30.0,
-    ) -> None:
-        self._url = check_url(url)
-        self._in_flight, self._quality = in_flight, quality
-        self._timeout, self._patience = timeout, patience
-        self._style: str | None = None
-        self._closing = threading.Lock()
-        self._closed = False
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), name="edge", daemon=True)
-        self._thread.start()
-        self._started.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def set_style(self, photo: NDArray[np.uint8]) -> None:
-        """Give the edge the style photo ``(H, W, 3)`` uint8 RGB, for all key frames submitted from now on.
-
-        The photo travels at the size at which the engine looks at it, ``STYLE_SIZE``, as PNG. Blocks.
-        Raises InputError if the edge refuses the photo, EdgeError if it cannot be reached.
-        """
-        png = encode_png(fit_within(photo, STYLE_SIZE))
-        self._style = self._submit(self._client.put_style(png)).result()
-
-    def submit(self, proxy: NDArray[np.uint8], r: float = 1.0) -> Future[NDArray[np.uint8]]:
-        """Send a key frame ``(H, W, 3)`` uint8 RGB on its way; the future gives it stylized.
-
-        The result is ``(round(r·H), round(r·W), 3)``. Never waits for the network.
-        The future raises EdgeError; ``close`` cancels it.
-        """
-        if self._style is None:
-            raise RuntimeError("set_style comes before submit")
-        return self._submit(self._stylize(proxy.copy(), self._style, r))
-
-    def close(self) -> None:
-        """Cancel what is under way and let go of all connections. May be called again."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(_CLOSE_SECONDS)
-
-    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        with self._closing:
-            if self._closed:
-                work.close()
-                raise RuntimeError("this EdgeStylizer is closed")
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    async def _stylize(self, proxy: NDArray[np.uint8], style: str, r: float) -> NDArray[np.uint8]:
-        async with self._slots:
-            return await self._client.stylize(proxy, style, r=r, quality=self._quality)
-
-    async def _live(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        self._slots = asyncio.Semaphore(self._in_flight)
-        self._client = EdgeClient(
-            self._url, connections=self._in_flight, timeout=self._timeout, patience=self._patience
-        )
-        async with self._client:
-            self._started.set()
-            await self._stop.wait()
-            under_way = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+def style_query(ids: Sequence[str], weights: Sequence[float]) -> str:
+    """What ``/v1/stylize`` is asked for: an id, or a blend of several by weight."""
+    if len(ids) == 1:
+        return ids[0]
+    return ",".join(f"{style}:{weight!r}" for style, weight in zip(ids, weights, strict=True))
 
 
 def _encoded(proxy: NDArray[np.uint8], form: str, quality: int) -> bytes:

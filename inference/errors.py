@@ -1,9 +1,13 @@
-"""The one shape of every error that the edge answers: ``{"error": text, "code": slug, "request_id": id}``."""
+"""The one shape of every error that the edge answers: ``{"error": text, "code": slug, "request_id": id}``.
+
+Only one about styles has a fourth field, ``"styles": [id, …]``.
+"""
 
 import logging
 import math
 import re
 import secrets
+from collections.abc import Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -20,15 +24,23 @@ class ApiError(Exception):
     """A refusal that the client is told about.
 
     ``text`` is for people, ``code`` for programs. ``retry_after`` is in seconds. ``close`` ends the
-    connection, for when the rest of a body is not worth reading.
+    connection, for when the rest of a body is not worth reading. ``styles`` are the ids that it is about,
+    if it is about styles; the reply lists them for programs.
     """
 
     def __init__(
-        self, status: int, code: str, text: str, *, retry_after: float | None = None, close: bool = False
+        self,
+        status: int,
+        code: str,
+        text: str,
+        *,
+        retry_after: float | None = None,
+        close: bool = False,
+        styles: Sequence[str] = (),
     ) -> None:
         super().__init__(text)
         self.status, self.code, self.text = status, code, text
-        self.retry_after, self.close = retry_after, close
+        self.retry_after, self.close, self.styles = retry_after, close, list(styles)
 
 
 def error_body(request: web.Request, code: str, text: str) -> dict[str, str]:
@@ -38,7 +50,8 @@ def error_body(request: web.Request, code: str, text: str) -> dict[str, str]:
 
 def error_response(request: web.Request, error: ApiError) -> web.Response:
     """The reply that tells of ``error``."""
-    response = web.json_response(error_body(request, error.code, error.text), status=error.status)
+    about = {"styles": error.styles} if error.styles else {}
+    response = web.json_response(error_body(request, error.code, error.text) | about, status=error.status)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.close:

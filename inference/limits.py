@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mvstylizer.styles import MAX_PARTS
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -16,6 +18,8 @@ class Limits:
     max_style_pixels: int = 50_000_000
     max_styles: int = 256
     """Style codes kept; the one unused for longest makes room."""
+    max_style_parts: int = MAX_PARTS
+    """Styles that one key frame may ask for a blend of."""
     min_r: float = 0.25
     max_r: float = 8.0
     queue: int = 8

@@ -1,5 +1,6 @@
 """What a client asks for in the query and the headers of a request, checked."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from aiohttp import web
 from inference.errors import ApiError
 from inference.limits import Limits
 from inference.styles import is_style_id
+from mvstylizer.presets import is_preset_name
 
 FORMS = ("jpeg", "png")
 _NAMES = {"style", "quality", "format", "r"}
@@ -18,7 +20,9 @@ _MAX_DEADLINE_MS = 3_600_000
 class StylizeParameters:
     """The query of ``POST /v1/stylize``."""
 
-    style: str
+    styles: tuple[str, ...]
+    """Ids, each a photo's sha256 or a preset's name."""
+    weights: tuple[float, ...]
     quality: int
     form: str
     r: float
@@ -29,9 +33,7 @@ class StylizeParameters:
         query = request.query
         if unknown := sorted(set(query) - _NAMES):
             raise _bad(f"unknown parameter {unknown[0][:40]!r}; known are {', '.join(sorted(_NAMES))}")
-        style = query.get("style", "")
-        if not is_style_id(style):
-            raise _bad("style must be the lower-case hex sha256 of a photo that was PUT to /v1/styles/{id}")
+        styles, weights = _styles(query.get("style", ""), limits.max_style_parts)
         form = query.get("format", "jpeg")
         if form not in FORMS:
             raise _bad(f"format must be one of {', '.join(FORMS)}")
@@ -39,7 +41,7 @@ class StylizeParameters:
         if quality != int(quality):
             raise _bad("quality must be a whole number")
         r = _number("r", query.get("r", "1"), limits.min_r, limits.max_r)
-        return cls(style, int(quality), form, r)
+        return cls(styles, weights, int(quality), form, r)
 
 
 def deadline_of(request: web.Request) -> float | None:
@@ -50,6 +52,30 @@ def deadline_of(request: web.Request) -> float | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 7 and int(text) <= _MAX_DEADLINE_MS):
         raise _bad(f"X-Deadline-Ms must be a whole number from 0 to {_MAX_DEADLINE_MS}")
     return time.monotonic() + int(text) / 1000
+
+
+def _styles(text: str, most: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Ids and weights of ``id[:weight],…``."""
+    parts = [part.partition(":") for part in text.split(",", most)]
+    if len(parts) > most:
+        raise _bad(f"style must name at most {most} styles")
+    for style, _, _ in parts:
+        if not (is_style_id(style) or is_preset_name(style)):
+            raise _bad(
+                "style must be ids, as in {id} or {id}:0.7,{id}:0.3: the lower-case hex sha256 of a photo that was PUT "
+                "to /v1/styles/{id}, or the name of a preset that GET /v1/styles lists"
+            )
+    return tuple(style for style, _, _ in parts), tuple(_weight(weight) if colon else 1.0 for _, colon, weight in parts)
+
+
+def _weight(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = float("nan")
+    if not 0 < weight < math.inf:
+        raise _bad("a style's weight must be a finite number above 0")
+    return weight
 
 
 def _number(name: str, text: str, low: float, high: float) -> float:

@@ -13,6 +13,7 @@ from inference.errors import ApiError, error_body, expect
 from inference.parameters import StylizeParameters, deadline_of
 from inference.styles import is_style_id
 from mvstylizer import __version__
+from mvstylizer.styles import blended
 
 MODEL = "stylizer"
 
@@ -66,8 +67,10 @@ async def model_metadata(request: web.Request) -> web.Response:
 
 
 async def list_styles(request: web.Request) -> web.Response:
-    """Ids of the styles that can be asked for without sending their photo."""
-    return web.json_response({"styles": request.app[EDGE].styles.ids()})
+    """What can be asked for without sending a photo: ids of styles, and names of the release's presets."""
+    edge = request.app[EDGE]
+    presets = list(edge.stylizer.presets)
+    return web.json_response({"styles": edge.styles.ids(), "presets": presets})
 
 
 async def put_style(request: web.Request) -> web.Response:
@@ -101,11 +104,9 @@ async def stylize(request: web.Request) -> web.Response:
     edge = request.app[EDGE]
     asked = StylizeParameters.of(request, edge.limits)
     deadline = deadline_of(request)
-    code = edge.styles.get(asked.style)
-    if code is None:
-        raise ApiError(404, "unknown-style", "PUT the style's photo to /v1/styles/{id} first, then ask again")
-    edge.worker.check(deadline)
     stylizer = edge.stylizer
+    code = blended(edge.styles.codes(asked.styles, stylizer), asked.weights)
+    edge.worker.check(deadline)
     async with edge.bodies.picture(request, edge.limits.max_frame_bytes) as data:
         came = perf_counter()
         frame = await edge.off_loop(codec.decode, data, edge.limits.max_frame_pixels, asked.r)

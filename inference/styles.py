@@ -2,9 +2,13 @@
 
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inference.errors import ApiError
+from inference.stylizer import Stylizer
 
 _ID_FORM = re.compile(r"[0-9a-f]{64}")
 
@@ -27,6 +31,17 @@ class StyleShelf:
             self._codes.move_to_end(style)
         return self._codes.get(style)
 
+    def codes(self, styles: Sequence[str], stylizer: Stylizer) -> list[NDArray[np.float32]]:
+        """The codes of styles, each a photo's id on the shelf or the name of a preset of the stylizer.
+
+        Raises ApiError 404: some are not on the shelf, or the stylizer has no such preset; it says which.
+        """
+        codes = [self.get(style) if is_style_id(style) else stylizer.presets.get(style) for style in styles]
+        missing = [style for style, code in zip(styles, codes, strict=True) if code is None]
+        if missing:
+            raise _unknown(missing, stylizer)
+        return [code for code in codes if code is not None]
+
     def put(self, style: str, code: NDArray[np.float32]) -> None:
         """Keep a code."""
         self._codes[style] = code
@@ -37,3 +52,13 @@ class StyleShelf:
     def ids(self) -> list[str]:
         """Ids of all known styles, the one used last at the end."""
         return list(self._codes)
+
+
+def _unknown(missing: list[str], stylizer: Stylizer) -> ApiError:
+    presets = [style for style in missing if not is_style_id(style)]
+    if presets:
+        has = f"it has {', '.join(stylizer.presets)}" if stylizer.presets else "it has none"
+        text = f"release {stylizer.version} has no preset {', '.join(presets)} ({has})"
+        return ApiError(404, "unknown-preset", text, styles=presets)
+    text = f"PUT the style's photo to /v1/styles/{{id}} first, then ask again; unknown: {', '.join(missing)}"
+    return ApiError(404, "unknown-style", text, styles=missing)

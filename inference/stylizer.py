@@ -1,5 +1,6 @@
 """What the edge needs of a stylizer; ``mvstylizer.engine.Engine`` is one, tests bring a simpler one."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,10 @@ class Stylizer(Protocol):
     @property
     def code_size(self) -> int:
         """Length of a style code."""
+
+    @property
+    def presets(self) -> Mapping[str, NDArray[np.float32]]:
+        """The release's own style codes by name."""
 
     def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Style code ``(code_size,)`` of a photo ``(H, W, 3)`` uint8 RGB."""

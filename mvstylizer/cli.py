@@ -7,17 +7,20 @@ base install needs neither torch nor Flower.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mvstylizer import __version__
 from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, OutputError, UsageError
-from mvstylizer.options import Parser
+from mvstylizer.options import Commands, Parser, Repeated, add_command, add_release
+from mvstylizer.styles_command import add_styles
+from mvstylizer.training_commands import add_distill, add_train, training_runs
 
 if TYPE_CHECKING:
     from mvstylizer.device import KeyFrameStylizer
+    from mvstylizer.styles import Style
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _BROKEN_PIPE = 141
@@ -45,24 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="mvstylizer", description="Give a video the light and colour of a photo.")
     parser.add_argument("--version", action="version", version=f"mvstylizer {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    for add in (_add_stylize, _add_serve, _add_demo, _add_distill, _add_train, _add_export):
+    for add in (_add_stylize, add_styles, _add_serve, _add_demo, add_distill, add_train, _add_export):
         add(commands)
     return parser
 
 
-Commands = Any  # argparse's class for subcommands is private.
-
-
-def _command(
-    commands: Commands, name: str, summary: str, example: str, run: Callable[[argparse.Namespace], None]
-) -> Parser:
-    parser: Parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example:\n  {example}")
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _add_stylize(commands: Commands) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "stylize",
         "Give a video or a picture the light and colour of a photo.",
@@ -70,13 +62,16 @@ def _add_stylize(commands: Commands) -> None:
         _stylize,
     )
     parser.add_argument("input", type=Path, help="video, or picture (jpg, png, webp, bmp, tiff)")
-    parser.setting("--style", "photo to take the look from", type=Path, required=True, metavar="PHOTO")
+    parser.setting("--style", "PHOTO[:WEIGHT] or PRESET[:WEIGHT] to take the look from; repeat it to blend several",
+                   action=Repeated, required=True, metavar="STYLE")  # fmt: skip
+    parser.setting("--strength", "how much of the look, from 0 (none) to 1 (all)", type=float, default=1.0,
+                   metavar="S")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, required=True, help="mp4, m4v, mov or mkv; jpg, png or webp")
     parser.add_argument("--force", action="store_true", help="overwrite the output if it exists")
     parser.setting("--edge", "stylize key frames on this edge instead of here", metavar="URL")
     parser.setting("--edge-patience", "seconds to go on asking an edge that is busy or away", type=float, default=30.0,
                    metavar="SECONDS")  # fmt: skip
-    _add_release(parser)
+    add_release(parser)
     parser.setting("--key-frames", "how key frames are chosen", choices=("interval", "codec"), default="interval")
     parser.setting("--key-interval", "frames from one key frame to the next", type=int, default=15, metavar="N")
     parser.setting(
@@ -89,7 +84,8 @@ def _add_stylize(commands: Commands) -> None:
 
 
 def _stylize(options: argparse.Namespace) -> None:
-    from mvstylizer.pictures import read_picture
+    from mvstylizer.propagation import check_strength
+    from mvstylizer.styles import parse_look, read_style
 
     is_picture = _is_picture(options.input)
     if is_picture != _is_picture(options.output):
@@ -101,33 +97,36 @@ def _stylize(options: argparse.Namespace) -> None:
         raise UsageError(f"--crf {options.crf} is not possible; choose 0 to 51")
     if not options.edge_patience >= 0:
         raise UsageError(f"--edge-patience {options.edge_patience:g} is not possible; choose 0 or more seconds")
-    _refuse_overwriting_a_source(options)
-    photo = read_picture(options.style)
+    check_strength(options.strength)
+    looks = [parse_look(text) for text in options.style]
+    sources = [options.input, *(each.look for each in looks if isinstance(each.look, Path))]
+    _refuse_overwriting_a_source(options.output, sources)
+    style = read_style(looks)
     if is_picture:
-        _stylize_picture(options, photo)
+        _stylize_picture(options, style)
     else:
-        _stylize_video(options, photo)
+        _stylize_video(options, style)
 
 
-def _refuse_overwriting_a_source(options: argparse.Namespace) -> None:
-    for source in (options.input, options.style):
-        if options.output.exists() and source.exists() and options.output.samefile(source):
-            raise OutputError(f"{options.output}: is the source itself; choose another name")
+def _refuse_overwriting_a_source(output: Path, sources: list[Path]) -> None:
+    for source in sources:
+        if output.exists() and source.exists() and output.samefile(source):
+            raise OutputError(f"{output}: is the source itself; choose another name")
 
 
-def _stylize_picture(options: argparse.Namespace, photo: Any) -> None:
+def _stylize_picture(options: argparse.Namespace, style: "Style") -> None:
     from mvstylizer.device import stylize_picture
     from mvstylizer.pictures import read_picture, refuse_picture_target, write_picture
 
     refuse_picture_target(options.output, options.force)
     picture = read_picture(options.input)
     with closing(_stylizer(options)) as stylizer:
-        stylized = stylize_picture(picture, photo, stylizer)
+        stylized = stylize_picture(picture, style, stylizer, strength=options.strength)
     write_picture(options.output, stylized, overwrite=options.force)
     print(options.output)
 
 
-def _stylize_video(options: argparse.Namespace, photo: Any) -> None:
+def _stylize_video(options: argparse.Namespace, style: "Style") -> None:
     from mvstylizer.device import DeviceOptions, stylize_video
     from mvstylizer.progress import progress_bar
 
@@ -136,19 +135,20 @@ def _stylize_video(options: argparse.Namespace, photo: Any) -> None:
         interval=options.key_interval,
         propagation=options.propagation,
         flow=options.flow,
+        strength=options.strength,
         crf=options.crf,
         preset=options.preset,
         overwrite=options.force,
     )
     with closing(_stylizer(options)) as stylizer, progress_bar(options.input.name) as report:
-        stylize_video(options.input, photo, options.output, stylizer, device, report)
+        stylize_video(options.input, style, options.output, stylizer, device, report)
     print(options.output)
 
 
 def _stylizer(options: argparse.Namespace) -> "KeyFrameStylizer":
     """The edge that was asked for, or the engine in this process."""
     if options.edge:
-        from inference.client import EdgeStylizer
+        from inference.edge_stylizer import EdgeStylizer
 
         return EdgeStylizer(options.edge, patience=options.edge_patience)
     from mvstylizer.engine import Engine, LocalStylizer
@@ -160,12 +160,8 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 
-def _add_release(parser: Parser) -> None:
-    parser.setting("--release", "release to run instead of the bundled one", type=Path, metavar="DIR")
-
-
 def _add_serve(commands: Commands) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "serve",
         "Run an edge: stylizes key frames over HTTP.",
@@ -175,7 +171,7 @@ def _add_serve(commands: Commands) -> None:
     parser.setting("--host", "address to listen on", default="127.0.0.1")
     parser.setting("--port", "port to listen on, 0 for any free one", type=int, default=8080)
     parser.setting("--threads", "cores one inference may use, 0 for all", type=int, default=0)
-    _add_release(parser)
+    add_release(parser)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -186,7 +182,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _add_demo(commands: Commands) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "demo",
         "Stylize a clip through an edge on this machine.",
@@ -204,63 +200,8 @@ def _demo(options: argparse.Namespace) -> None:
     run_demo(options.video, options.style, options.output_dir)
 
 
-def _add_training_data(parser: Parser) -> None:
-    parser.setting("--photos", "folder of training photos", type=Path, required=True, metavar="DIR")
-    parser.setting("--teacher", "weights of the 16x proxy (safetensors)", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="checkpoints; resumes from there")
-
-
-def _add_distill(commands: Commands) -> None:
-    parser = _command(
-        commands,
-        "distill",
-        "Distil the compact encoder from a perceptual network.",
-        "mvstylizer distill --photos photos/ --teacher vgg19_16x.safetensors --to runs/encoder",
-        _distill,
-    )
-    _add_training_data(parser)
-    parser.add_argument("--steps", type=int, help="default: see docs/training.md")
-    parser.add_argument("--seed", type=int, default=1)
-
-
-def _distill(options: argparse.Namespace) -> None:
-    runs = _training_runs()
-    runs.run_distillation(options.photos, options.teacher, options.to, options.steps, options.seed)
-
-
-def _add_train(commands: Commands) -> None:
-    parser = _command(
-        commands,
-        "train",
-        "Train decoder, colorization and meta-smoothing.",
-        "mvstylizer train --photos photos/ --teacher vgg19_16x.safetensors --encoder runs/encoder --to runs/stylizer",
-        _train,
-    )
-    _add_training_data(parser)
-    parser.add_argument("--encoder", type=Path, metavar="DIR", help="distilled encoder; required unless --paper")
-    parser.add_argument("--paper", action="store_true", help="the paper's own configuration (VGG-19, Eq. 2, §4.2)")
-    parser.add_argument("--colorization", choices=("mean", "adain", "wct"), default="adain")
-    parser.add_argument("--steps", type=int, help="default: see docs/training.md")
-    parser.add_argument("--crop", type=int, help="side of training crops in pixels")
-    parser.add_argument("--seed", type=int, default=1)
-
-
-def _train(options: argparse.Namespace) -> None:
-    runs = _training_runs()
-    overrides = {k: getattr(options, k) for k in ("steps", "crop", "seed") if getattr(options, k) is not None}
-    runs.run_training(
-        options.photos,
-        options.teacher,
-        options.encoder,
-        options.to,
-        options.paper,
-        options.colorization,
-        overrides,
-    )
-
-
 def _add_export(commands: Commands) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "export",
         "Write the release (ONNX graphs and manifest) of a checkpoint.",
@@ -270,21 +211,19 @@ def _add_export(commands: Commands) -> None:
     parser.add_argument("checkpoint", type=Path, help="directory that training wrote")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="new directory for the release")
     parser.add_argument("--release-version", metavar="VERSION", help="default: the name of --to")
+    parser.add_argument("--presets", type=Path, metavar="DIR", help="folder of photos, NAME.jpg or NAME-1.jpg, "
+                        "NAME-2.jpg …, or a release with the same style graph")  # fmt: skip
 
 
 def _export(options: argparse.Namespace) -> None:
-    _training_runs()
+    training_runs()
     from export.release import export_release
 
-    manifest = export_release(options.checkpoint, options.to, options.release_version or options.to.name)
+    version = options.release_version or options.to.name
+    manifest = export_release(options.checkpoint, options.to, version, options.presets)
     size = sum(entry["bytes"] for entry in manifest["files"].values())
     difference = manifest["parity"]["max_abs_difference"]
-    print(f"{options.to}: release {manifest['version']}, {size / 1e6:.1f} MB, within {difference:.1g} of torch")
-
-
-def _training_runs() -> Any:
-    try:
-        from mvstylizer.training import runs
-    except ImportError as error:
-        raise UsageError(f"this needs torch ({error.name} is missing); pip install 'mvstylizer[train]'") from error
-    return runs
+    presets = f", {len(manifest['presets'])} presets" if "presets" in manifest else ""
+    print(
+        f"{options.to}: release {manifest['version']}, {size / 1e6:.1f} MB{presets}, within {difference:.1g} of torch"
+    )

@@ -19,9 +19,10 @@ from mvstylizer.flow import FlowName, estimator
 from mvstylizer.keyframes import DEFAULT_INTERVAL, KeyFrameSelector, SelectorName
 from mvstylizer.pictures import fit_within
 from mvstylizer.pipeline import FollowingSink, running_ahead
-from mvstylizer.propagation import Look, Propagation, PropagationName, propagation
+from mvstylizer.propagation import Look, Propagation, PropagationName, check_strength, propagation
 from mvstylizer.propagation.affine import AffinePropagation
 from mvstylizer.propagation.look import StylizedKey
+from mvstylizer.styles import Style
 from mvstylizer.video import ColourSpace, Frame, VideoInfo, VideoReader, VideoWriter
 from mvstylizer.video.frame import Planes
 
@@ -38,8 +39,8 @@ _FRAMES_BEHIND = 4
 class KeyFrameStylizer(Protocol):
     """What stands behind the device. Pictures are RGB ``(H, W, 3) uint8``."""
 
-    def set_style(self, photo: Picture) -> None:
-        """Make this photo the style of all key frames from now on; returns when that is settled."""
+    def set_style(self, style: Style) -> None:
+        """Make this the style of all key frames from now on; returns when that is settled."""
         ...
 
     def submit(self, proxy: Picture, r: float = 1.0) -> Future[Picture]:
@@ -53,16 +54,25 @@ class KeyFrameStylizer(Protocol):
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """How a video is worked on; the defaults are what most people want."""
+    """How a video is worked on; the defaults are what most people want.
+
+    Raises:
+        UsageError: the strength is not a number from 0 to 1.
+    """
 
     key_frames: SelectorName = "interval"
     interval: int = DEFAULT_INTERVAL
     propagation: PropagationName = "affine"
     flow: FlowName = "dis"
+    strength: float = 1.0
+    """From 0, the video as it was, to 1, all of the style."""
     proxy_size: int = PROXY_SIZE
     crf: int = 18
     preset: str = "veryfast"
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
 
 
 @dataclass(frozen=True)
@@ -92,17 +102,18 @@ class _Key:
 
 def stylize_video(
     source: Path,
-    style: Picture,
+    style: Style,
     output: Path,
     stylizer: KeyFrameStylizer,
     options: DeviceOptions | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
-    """Write ``source`` in the style of a photo, RGB ``(H, W, 3) uint8``, to ``output``; returns the final count.
+    """Write ``source`` in a style to ``output``; returns the final count.
 
     Raises:
         InputError: the source is not a readable video.
         OutputError, NoSpaceError: the output cannot be written.
+        UsageError: the stylizer has no preset of a name in the style.
         EdgeError: the stylizer is an edge and it failed.
     """
     options = options or DeviceOptions()
@@ -122,7 +133,8 @@ def stylize_video(
             ):
                 for item, look in _looks(arrived, way):
                     frame = item.frame
-                    sink.put((look.on_planes((frame.y, frame.u, frame.v)), frame.pts))
+                    planes = look.at(options.strength).on_planes((frame.y, frame.u, frame.v))
+                    sink.put((planes, frame.pts))
                     keys = done.key_frames + (item.stylized is not None)
                     done = Progress(done.frames + 1, info.frames, keys)
                     report(done)
@@ -130,17 +142,23 @@ def stylize_video(
 
 
 def stylize_picture(
-    picture: Picture, style: Picture, stylizer: KeyFrameStylizer, proxy_size: int = PROXY_SIZE
+    picture: Picture,
+    style: Style,
+    stylizer: KeyFrameStylizer,
+    proxy_size: int = PROXY_SIZE,
+    strength: float = 1.0,
 ) -> Picture:
-    """A still picture in the style of another, both RGB ``(H, W, 3) uint8``, at its full size.
+    """A still picture, RGB ``(H, W, 3) uint8``, in a style at a strength from 0 to 1, at its full size.
 
     Raises:
+        UsageError: the strength is not possible, or the stylizer has no preset of a name in the style.
         EdgeError: the stylizer is an edge and it failed.
     """
+    check_strength(strength)
     way = AffinePropagation(ColourSpace("bt601", "full"), estimator("dis"))
     stylizer.set_style(style)
     proxy = fit_within(picture, proxy_size)
-    return way.key(proxy, stylizer.submit(proxy).result()).look.on_proxy(picture)
+    return way.key(proxy, stylizer.submit(proxy).result()).look.at(strength).on_proxy(picture)
 
 
 def _arrivals(

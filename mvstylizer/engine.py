@@ -1,6 +1,7 @@
 """Runs a release with ONNX Runtime: photo → style code, frame + style code → stylized frame."""
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,25 +12,26 @@ from numpy.typing import NDArray
 from mvstylizer import release as releases
 from mvstylizer.errors import InputError, ReleaseError
 from mvstylizer.pictures import fit_within
-
-Picture = NDArray[np.uint8]
-StyleCode = NDArray[np.float32]
+from mvstylizer.styles import Part, Picture, Style, StyleCode, blended, unknown_preset
 
 
 class Engine:
     """One loaded release; safe to call from several threads, though they share its cores.
 
-    ``threads`` is how many cores one run may use; 0 leaves it to ONNX Runtime.
+    ``release`` is one in memory, or its directory, or None for the bundled one. ``threads`` is how many cores one
+    run may use; 0 leaves it to ONNX Runtime.
 
     Raises:
-        ReleaseError: there is no valid release in ``directory``, or ONNX Runtime cannot run it.
+        ReleaseError: there is no valid release in the directory, or ONNX Runtime cannot run it.
     """
 
-    def __init__(self, directory: Path | None = None, *, threads: int = 0) -> None:
-        release = releases.load(directory or releases.bundled())
+    def __init__(self, release: releases.Release | Path | None = None, *, threads: int = 0) -> None:
+        if not isinstance(release, releases.Release):
+            release = releases.load(release or releases.bundled())
         self.version = release.version
         self.sha256 = release.sha256
         self.code_size = release.code_size
+        self.presets: Mapping[str, StyleCode] = release.presets
         self._style = _session(release, releases.STYLE_GRAPH, threads)
         self._stylize = _session(release, releases.STYLIZE_GRAPH, threads)
 
@@ -61,9 +63,21 @@ class LocalStylizer:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="stylizer")
         self._code: StyleCode | None = None
 
-    def set_style(self, photo: Picture) -> None:
-        """Encode the style photo, RGB ``(H, W, 3) uint8``, that all later key frames get."""
-        self._code = self._engine.encode_style(photo)
+    def set_style(self, style: Style) -> None:
+        """Work out the style code that all later key frames get.
+
+        Raises:
+            UsageError: the release has no preset of a name.
+        """
+        codes = [self._code_of(part) for part in style.parts]
+        self._code = blended(codes, [part.weight for part in style.parts])
+
+    def _code_of(self, part: Part) -> StyleCode:
+        if not isinstance(part.look, str):
+            return self._engine.encode_style(part.look)
+        if part.look not in self._engine.presets:
+            raise unknown_preset(part.look, list(self._engine.presets), f"release {self._engine.version}")
+        return self._engine.presets[part.look]
 
     def submit(self, proxy: Picture, r: float = 1.0) -> Future[Picture]:
         """Stylize a key frame in the background."""

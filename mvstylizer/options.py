@@ -1,8 +1,10 @@
-"""Command-line options that ``MVSTYLIZER_…`` variables may set too."""
+"""Commands and their options, which ``MVSTYLIZER_…`` variables may set too."""
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mvstylizer.errors import UsageError
@@ -17,6 +19,14 @@ class _FromEnvironment:
 
     def __str__(self) -> str:
         return self.text
+
+
+class Repeated(argparse.Action):
+    """An option that may be given several times, for a list in the order given; a variable holds one of them."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        given = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*given, values] if isinstance(given, list) else [values])
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +60,24 @@ class Parser(argparse.ArgumentParser):
             self._check_value(action, converted)
         except argparse.ArgumentError as error:
             self.error(f"{value.variable}: {error.message}")
-        return converted
+        return [converted] if isinstance(action, Repeated) else converted
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see '{self.prog} --help'")
+
+
+Commands = Any  # argparse's class for subcommands is private.
+
+
+def add_command(
+    commands: Commands, name: str, summary: str, example: str, run: Callable[[argparse.Namespace], None]
+) -> Parser:
+    """The parser of a new subcommand that is carried out by ``run``."""
+    parser: Parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example:\n  {example}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_release(parser: Parser) -> None:
+    """The setting that says which release runs."""
+    parser.setting("--release", "release to run instead of the bundled one", type=Path, metavar="DIR")

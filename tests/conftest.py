@@ -23,3 +23,13 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_release import write_tiny_release
 
     return write_tiny_release(tmp_path_factory.mktemp("tiny") / "release")
+
+
+@pytest.fixture(scope="session")
+def preset_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny release with two presets; not to be changed."""
+    from tests.tiny_release import add_tiny_presets, write_tiny_release
+
+    directory = write_tiny_release(tmp_path_factory.mktemp("tiny-presets") / "release")
+    add_tiny_presets(directory)
+    return directory

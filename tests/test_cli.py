@@ -27,7 +27,7 @@ from mvstylizer.video import VideoReader
 from tests.clips import Clip, packets, write_clip
 from tests.scenes import no_thread_left, pan, texture, write_scene
 
-COMMANDS = ["stylize", "serve", "demo", "distill", "train", "export"]
+COMMANDS = ["stylize", "styles", "serve", "demo", "distill", "train", "export"]
 USAGE, INPUT, EDGE = 2, 3, 4
 
 

@@ -5,6 +5,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,14 +16,15 @@ from numpy.typing import NDArray
 from mvstylizer import device
 from mvstylizer.device import DeviceOptions, Progress, stylize_picture, stylize_video
 from mvstylizer.engine import Engine, LocalStylizer
-from mvstylizer.errors import EdgeError, InputError, OutputError
+from mvstylizer.errors import EdgeError, InputError, OutputError, UsageError
 from mvstylizer.propagation import PropagationName
+from mvstylizer.styles import Style
 from mvstylizer.video import Frame, VideoReader
 from tests.clips import Clip, packets, write_clip
 from tests.scenes import no_thread_left, pan, texture, write_scene
 
 Picture = NDArray[np.uint8]
-STYLE = texture(30, 40)
+STYLE = Style.of_photo(texture(30, 40))
 LOSSLESS = DeviceOptions(crf=0, preset="ultrafast")
 VARIABLE = [0, 500, 700, 1500, 1600, 2900, 3000, 3100, 4444, 5000, 6001, 6002]
 FASTSTART = {"movflags": "faststart"}
@@ -33,11 +35,11 @@ class Stylizer:
 
     def __init__(self, look: Callable[[Picture], Picture] = lambda proxy: proxy) -> None:
         self._look = look
-        self.styles: list[Picture] = []
+        self.styles: list[Style] = []
         self.submitted: list[tuple[Picture, float]] = []
 
-    def set_style(self, photo: Picture) -> None:
-        self.styles.append(photo)
+    def set_style(self, style: Style) -> None:
+        self.styles.append(style)
 
     def submit(self, proxy: Picture, r: float = 1.0) -> Future[Picture]:
         self.submitted.append((proxy, r))
@@ -237,7 +239,7 @@ def test_a_failing_style_leaves_nothing(tmp_path: Path) -> None:
     """A style that the stylizer refuses ends it before any key frame is sent."""
 
     class Refusing(Stylizer):
-        def set_style(self, photo: Picture) -> None:
+        def set_style(self, style: Style) -> None:
             raise InputError("not this photo")
 
     source, stylizer = write_clip(tmp_path / "in.mp4", Clip()), Refusing()
@@ -318,7 +320,7 @@ def test_a_real_release_stylizes_a_video(tmp_path: Path, tiny_release: Path) -> 
     photo = np.clip(texture(50, 60) * 0.3 + (110, 60, 20), 0, 255).astype(np.uint8)
     stylizer = LocalStylizer(Engine(tiny_release, threads=1))
     with no_thread_left():
-        stylize_video(source, photo, tmp_path / "out.mp4", stylizer, DeviceOptions(interval=5))
+        stylize_video(source, Style.of_photo(photo), tmp_path / "out.mp4", stylizer, DeviceOptions(interval=5))
         stylizer.close()
     wanted = photo.mean((0, 1))
     for frame in read(tmp_path / "out.mp4"):
@@ -342,6 +344,72 @@ def test_a_picture_gets_the_look() -> None:
     picture = texture(200, 300)
     stylized = stylize_picture(picture, STYLE, Stylizer(lambda proxy: proxy // 2), proxy_size=128)
     assert np.abs(stylized.astype(int) - picture // 2).mean() < 2
+
+
+@pytest.mark.parametrize("way", ["affine", "warp"])
+def test_no_strength_leaves_every_plane_as_it_was(tmp_path: Path, way: PropagationName) -> None:
+    """At strength 0 the encoder gets the very planes that were decoded, key frames and others."""
+    source = write_scene(tmp_path / "in.mp4", pan(9, 62, 98))
+    options = replace(LOSSLESS, interval=4, propagation=way, strength=0.0)
+    stylize_video(source, STYLE, tmp_path / "out.mp4", Stylizer(lambda proxy: 255 - proxy), options)
+    for before, after in zip(read(source), read(tmp_path / "out.mp4"), strict=True):
+        for plane, found in zip(planes(before), planes(after), strict=True):
+            np.testing.assert_array_equal(found, plane)
+
+
+@pytest.mark.parametrize("way", ["affine", "warp"])
+def test_strength_leads_from_the_video_to_the_look(tmp_path: Path, way: PropagationName) -> None:
+    """The stronger, the further from the source; halfway is about half as far, and 1 is all of the look."""
+    source = write_scene(tmp_path / "in.mp4", pan(6, 64, 96))
+
+    def distance(strength: float) -> float:
+        options = replace(LOSSLESS, interval=4, propagation=way, strength=strength, overwrite=True)
+        stylizer = Stylizer(lambda proxy: np.asarray(proxy // 2 + 20, np.uint8))
+        stylize_video(source, STYLE, tmp_path / "out.mp4", stylizer, options)
+        pairs = zip(read(source), read(tmp_path / "out.mp4"), strict=True)
+        return float(np.mean([np.abs(planes(a)[0] - planes(b)[0]).mean() for a, b in pairs]))
+
+    distances = [distance(strength) for strength in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert distances == sorted(distances) and distances[0] == 0
+    assert distances[2] == pytest.approx(distances[4] / 2, rel=0.05)
+    assert distances[4] > 20
+
+
+def test_a_picture_without_strength_is_the_picture() -> None:
+    """At strength 0 a still picture comes back bit for bit, every colour of it, whatever the style."""
+    steps = np.arange(0, 256, 3).astype(np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(86 * 43, 172, 3)
+    for picture in (colours, texture(701, 523)):
+        stylized = stylize_picture(picture, STYLE, Stylizer(lambda proxy: 255 - proxy), strength=0.0)
+        np.testing.assert_array_equal(stylized, picture)
+
+
+def test_a_picture_moves_smoothly_with_strength() -> None:
+    """Every step of strength is a step of the same size away from the picture; 1 is what is made without a word."""
+    picture = texture(120, 160)
+
+    def darker(proxy: Picture) -> Picture:
+        return np.asarray(proxy // 2 + 40, np.uint8)
+
+    def distance(strength: float) -> float:
+        stylized = stylize_picture(picture, STYLE, Stylizer(darker), strength=strength)
+        return float(np.abs(stylized.astype(np.int64) - picture).mean())
+
+    whole = stylize_picture(picture, STYLE, Stylizer(darker))
+    np.testing.assert_array_equal(stylize_picture(picture, STYLE, Stylizer(darker), strength=1.0), whole)
+    distances = [distance(float(strength)) for strength in np.linspace(0, 1, 9)]
+    assert np.diff(distances) == pytest.approx(distances[-1] / 8, rel=0.1)
+
+
+@pytest.mark.parametrize("strength", [-0.01, 1.01, float("nan"), float("inf")])
+def test_impossible_strengths_are_refused(strength: float) -> None:
+    """A strength outside of 0 to 1 is a UsageError that says what is possible, for videos and for pictures."""
+    stylizer = Stylizer()
+    with pytest.raises(UsageError, match="choose 0"):
+        DeviceOptions(strength=strength)
+    with pytest.raises(UsageError, match="choose 0"):
+        stylize_picture(texture(8, 8), STYLE, stylizer, strength=strength)
+    assert stylizer.styles == []
 
 
 def test_waiting_is_not_busy(tmp_path: Path) -> None:

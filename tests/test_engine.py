@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from mvstylizer import release as releases
 from mvstylizer.device import KeyFrameStylizer
 from mvstylizer.engine import Engine, LocalStylizer
-from mvstylizer.errors import InputError, ReleaseError
+from mvstylizer.errors import InputError, ReleaseError, UsageError
 from mvstylizer.pictures import fit_within
+from mvstylizer.styles import Part, Style
 from tests.networks import Exported, smooth_picture
+from tests.tiny_release import TINY_PRESETS
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -129,7 +131,7 @@ def test_key_frames_are_stylized_in_the_background(engine: Engine) -> None:
     """The local stylizer is what the device asks for: style in, key frames in, the engine's pictures out in order."""
     local: KeyFrameStylizer = LocalStylizer(engine)
     photo, proxies = picture(24, 24, 1), [picture(24, 40, seed) for seed in range(3)]
-    local.set_style(photo)
+    local.set_style(Style.of_photo(photo))
     futures = [local.submit(proxy, r) for proxy, r in zip(proxies, (1.0, 0.5, 2.0), strict=True)]
     code = engine.encode_style(photo)
     for proxy, r, future in zip(proxies, (1.0, 0.5, 2.0), futures, strict=True):
@@ -142,16 +144,52 @@ def test_a_style_comes_before_the_first_key_frame(engine: Engine) -> None:
     local = LocalStylizer(engine)
     with pytest.raises(RuntimeError, match="set_style"):
         local.submit(picture(8, 8))
-    local.set_style(picture(8, 8))
+    local.set_style(Style.of_photo(picture(8, 8)))
     local.close()
     with pytest.raises(RuntimeError):
         local.submit(picture(8, 8))
 
 
+def test_a_style_may_be_a_blend(engine: Engine) -> None:
+    """Of several photos key frames get the weighted mean of the codes; of one, exactly what the engine gives."""
+    local, proxy, photos = LocalStylizer(engine), picture(24, 32), [picture(16, 16, seed) for seed in (1, 2)]
+    first, second = (engine.encode_style(photo) for photo in photos)
+    for weights, code in (((0.7, 0.3), 0.7 * first + 0.3 * second), ((1, 1e-30), first)):
+        local.set_style(Style(tuple(Part(photo, w) for photo, w in zip(photos, weights, strict=True))))
+        found = local.submit(proxy).result(60)
+        assert np.abs(found.astype(int) - engine.stylize(proxy, code.astype(np.float32))).max() <= 1
+    local.set_style(Style.of_photo(photos[1]))
+    np.testing.assert_array_equal(local.submit(proxy).result(60), engine.stylize(proxy, second))
+    local.close()
+
+
+def test_a_style_may_be_a_preset(preset_release: Path) -> None:
+    """A preset's code is the style, alone or with photos; one that the release lacks is explained."""
+    engine = Engine(preset_release, threads=1)
+    local, proxy, photo = LocalStylizer(engine), picture(24, 32), picture(16, 16, 1)
+    warm, cold = (TINY_PRESETS[name] for name in ("warm-light", "cold-light"))
+    local.set_style(Style.of_preset("warm-light"))
+    np.testing.assert_array_equal(local.submit(proxy).result(60), engine.stylize(proxy, warm))
+    local.set_style(Style((Part("warm-light"), Part("cold-light"), Part(photo, 2.0))))
+    code = np.asarray((warm + cold) / 4 + engine.encode_style(photo) / 2, np.float32)
+    assert np.abs(local.submit(proxy).result(60).astype(int) - engine.stylize(proxy, code)).max() <= 1
+    with pytest.raises(UsageError, match=r"no file 'winter'.*tiny-1.*cold-light, warm-light"):
+        local.set_style(Style.of_preset("winter"))
+    local.close()
+
+
+def test_a_release_in_memory_runs(preset_release: Path) -> None:
+    """The engine takes a loaded release as well as its directory."""
+    release = releases.load(preset_release)
+    engine = Engine(release, threads=1)
+    assert (engine.sha256, list(engine.presets)) == (release.sha256, ["cold-light", "warm-light"])
+    assert engine.encode_style(picture(8, 8)).shape == (engine.code_size,)
+
+
 def test_errors_of_a_key_frame_arrive_with_it(engine: Engine) -> None:
     """A key frame that cannot be stylized raises where its result is asked for, and the next one is fine."""
     local = LocalStylizer(engine)
-    local.set_style(picture(8, 8))
+    local.set_style(Style.of_photo(picture(8, 8)))
     wrong, right = local.submit(picture(8, 8), -1.0), local.submit(picture(8, 8))
     with pytest.raises(InputError):
         wrong.result(60)

@@ -10,7 +10,18 @@ import pytest
 
 from mvstylizer import release as releases
 from mvstylizer.errors import ReleaseError
-from mvstylizer.release import FORMAT, GRAPHS, MANIFEST, STYLE_GRAPH, STYLIZE_GRAPH, load, output_shape, sha256
+from mvstylizer.presets import packed
+from mvstylizer.release import (
+    FORMAT,
+    GRAPHS,
+    MANIFEST,
+    PRESETS,
+    STYLE_GRAPH,
+    STYLIZE_GRAPH,
+    load,
+    output_shape,
+    sha256,
+)
 
 
 @pytest.fixture
@@ -127,6 +138,50 @@ def test_graphs_of_absurd_size_are_not_read(directory: Path) -> None:
     refused(directory, "larger than 512 MB")
 
 
+def add_presets(directory: Path, data: bytes) -> None:
+    """Put this file of presets into the release, vouched for by the manifest."""
+    (directory / PRESETS).write_bytes(data)
+    edit(directory, lambda manifest: manifest["files"].update({PRESETS: {"sha256": sha256(data)}}))
+    edit(directory, lambda manifest: manifest.update(presets={"winter": {"description": "cold"}}))
+
+
+WINTER = {"winter": np.arange(7, dtype=np.float32)}
+
+
+def test_presets_belong_to_the_release(directory: Path) -> None:
+    """A release without presets has none; one with them has codes and descriptions, and its digest stays."""
+    bare = load(directory)
+    assert (dict(bare.presets), dict(bare.descriptions)) == ({}, {})
+    add_presets(directory, packed(WINTER))
+    release = load(directory)
+    np.testing.assert_array_equal(release.presets["winter"], WINTER["winter"])
+    assert release.descriptions == {"winter": "cold"}
+    assert release.sha256 == bare.sha256
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing", "no codes", "too short"])
+def test_damaged_presets_are_refused(directory: Path, damage: str) -> None:
+    """Presets that the manifest names are checked like the graphs, and must fit the release's codes."""
+    add_presets(directory, packed(WINTER))
+    path = directory / PRESETS
+    if damage == "flipped":
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif damage == "missing":
+        path.unlink()
+    else:
+        add_presets(directory, b"no codes" if damage == "no codes" else packed({"winter": np.zeros(6, np.float32)}))
+    refused(directory, "presets.npz|no readable release")
+
+
+@pytest.mark.parametrize("told", [None, [], {}, {"winter": "cold"}, {"winter": {}}])
+def test_presets_the_manifest_does_not_describe_are_refused(directory: Path, told: object) -> None:
+    """Where the manifest's words and the codes do not belong together the release is no readable one."""
+    add_presets(directory, packed(WINTER))
+    edit(directory, lambda manifest: manifest.update(presets=told))
+    refused(directory, "no readable release")
+
+
 def test_sizes_are_rounded_half_to_even() -> None:
     """round(r·size) in single precision, at least one pixel."""
     assert output_shape(5, 7, 0.5) == (2, 4)
@@ -144,5 +199,8 @@ def test_the_bundled_release_is_whole() -> None:
     release = load(releases.bundled())
     parity = release.manifest["parity"]
     assert parity["max_abs_difference"] <= parity["tolerance"] <= 1e-3
-    assert sorted(path.name for path in releases.bundled().iterdir()) == sorted(["README.md", MANIFEST, *GRAPHS])
+    assert sorted(path.name for path in releases.bundled().iterdir()) == sorted(
+        ["README.md", MANIFEST, PRESETS, *GRAPHS]
+    )
     assert sum(len(data) for data in release.graphs.values()) < 20_000_000
+    assert len(release.presets) >= 8 and all(release.descriptions[name] for name in release.presets)

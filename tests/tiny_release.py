@@ -11,9 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
-from mvstylizer.release import FORMAT, GRAPHS, MANIFEST, STYLE_GRAPH, STYLIZE_GRAPH, sha256
+from mvstylizer.presets import packed
+from mvstylizer.release import FORMAT, GRAPHS, MANIFEST, PRESETS, STYLE_GRAPH, STYLIZE_GRAPH, sha256
 
 CODE_SIZE = 6
+TINY_PRESETS = {
+    "cold-light": np.array([0.3, 0.4, 0.7, 0.1, 0.1, 0.1], np.float32),
+    "warm-light": np.array([0.7, 0.5, 0.2, 0.1, 0.1, 0.1], np.float32),
+}
+"""Mean and deviation of red, green and blue."""
 _OPSET = 18
 _IR_VERSION = 10
 
@@ -31,6 +37,16 @@ def write_tiny_release(directory: Path) -> Path:
     manifest = {"format": FORMAT, "version": "tiny-1", "code_size": CODE_SIZE, "files": files}
     (directory / MANIFEST).write_text(json.dumps(manifest))
     return directory
+
+
+def add_tiny_presets(directory: Path) -> None:
+    """Give a release that was written here ``TINY_PRESETS``; the first is described, the second is not."""
+    data = packed(TINY_PRESETS)
+    (directory / PRESETS).write_bytes(data)
+    manifest = json.loads((directory / MANIFEST).read_text())
+    manifest["files"][PRESETS] = {"sha256": sha256(data), "bytes": len(data)}
+    manifest["presets"] = {"cold-light": {"description": "Blue as snow"}, "warm-light": {"description": ""}}
+    (directory / MANIFEST).write_text(json.dumps(manifest))
 
 
 def _statistics(picture: str) -> list[NodeProto]:

@@ -2,11 +2,19 @@
 
 from mvstylizer.flow import FlowEstimator
 from mvstylizer.propagation.affine import AffinePropagation
-from mvstylizer.propagation.look import Look, Propagation, PropagationName
+from mvstylizer.propagation.look import Look, Propagation, PropagationName, check_strength
 from mvstylizer.propagation.warp import WarpPropagation
 from mvstylizer.video import ColourSpace
 
-__all__ = ["AffinePropagation", "Look", "Propagation", "PropagationName", "WarpPropagation", "propagation"]
+__all__ = [
+    "AffinePropagation",
+    "Look",
+    "Propagation",
+    "PropagationName",
+    "WarpPropagation",
+    "check_strength",
+    "propagation",
+]
 
 
 def propagation(name: PropagationName, colour: ColourSpace, flow: FlowEstimator) -> Propagation:

@@ -54,6 +54,13 @@ class AffineField:
         yuv = rgb_to_yuv(proxy, self.colour) * gain + offset
         return np.clip(np.rint(yuv_to_rgb(yuv.astype(np.float32), self.colour)), 0, 255).astype(np.uint8)
 
+    def at(self, strength: float) -> "AffineField":
+        """Gain and offset on a straight line from those that change nothing (DESIGN §5: A←1+s(A−1), B←sB)."""
+        if strength == 1:
+            return self
+        share = np.float32(strength)
+        return AffineField(1 + share * (self.gain - 1), share * self.offset, self.colour)
+
 
 @dataclass(frozen=True)
 class AffineKey:

@@ -1,10 +1,11 @@
 """What every way of propagation has in common: key frames in, a look for each frame out."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mvstylizer.errors import UsageError
 from mvstylizer.video.frame import Planes
 
 PropagationName = Literal["affine", "warp"]
@@ -20,6 +21,16 @@ class Look(Protocol):
     def on_proxy(self, proxy: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The proxy, or any RGB picture ``(h, w, 3)`` of the same frame, in this look."""
         ...
+
+    def at(self, strength: float) -> Self:
+        """This look at a strength from 0, which leaves every value as it is, to 1, this look itself."""
+        ...
+
+
+def check_strength(strength: float) -> None:
+    """Raise UsageError unless the strength of a look is a number from 0 to 1."""
+    if not 0 <= strength <= 1:
+        raise UsageError(f"a strength of {strength:g} is not possible; choose 0 (as it was) to 1 (all of the style)")
 
 
 class StylizedKey(Protocol):

@@ -5,7 +5,7 @@ Backward flow from the intermediate frame to the previous key frame, then biline
 estimated on proxies and scaled up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,20 +19,37 @@ from mvstylizer.video.frame import Planes
 
 @dataclass(frozen=True)
 class Picture:
-    """A look that replaces the frame by a stylized picture, RGB ``(H, W, 3) uint8``."""
+    """A look that replaces the frame by a stylized picture, RGB ``(H, W, 3) uint8``.
+
+    At a ``strength`` below 1 it lies over the frame, as far as the frame shows through.
+    """
 
     rgb: NDArray[np.uint8]
     colour: ColourSpace
+    strength: float = 1.0
 
     def on_planes(self, planes: Planes) -> Planes:
+        y, u, v = (self._over(plane, own) for plane, own in zip(planes, self._planes(planes), strict=True))
+        return y, u, v
+
+    def on_proxy(self, proxy: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self._over(proxy, _resized(self.rgb, *proxy.shape[:2]))
+
+    def at(self, strength: float) -> "Picture":
+        """Pixels on a straight line from the frame's own."""
+        return replace(self, strength=strength)
+
+    def _over(self, frame: NDArray[np.uint8], own: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.strength == 1:
+            return own
+        return cv2.addWeighted(own, self.strength, frame, 1 - self.strength, 0)  # type: ignore[return-value]
+
+    def _planes(self, planes: Planes) -> Planes:
         height, width = planes[0].shape
         yuv = rgb_to_yuv(_resized(self.rgb, height, width), self.colour)
         y, u, v = (np.clip(np.rint(yuv[..., i]), 0, 255).astype(np.uint8) for i in range(3))
         size = planes[1].shape[1], planes[1].shape[0]
         return y, _halved(u, size), _halved(v, size)
-
-    def on_proxy(self, proxy: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return _resized(self.rgb, *proxy.shape[:2])
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 To run the suite with a release, let ``stylizer`` return ``mvstylizer.engine.Engine()``.
 """
 
+import asyncio
 import hashlib
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 import aiohttp
 import cv2
@@ -17,6 +20,9 @@ from inference.serve import listening
 from inference.stylizer import Stylizer
 from mvstylizer.pictures import encode_png
 
+PRESETS = {"cold-light": np.array([60, 90, 200], np.float32), "warm-light": np.array([200, 120, 40], np.float32)}
+"""What the stand-in knows by name."""
+
 
 class StandIn:
     """Moves a frame's mean colour to the photo's; stands in for the DNN only."""
@@ -24,6 +30,7 @@ class StandIn:
     version = "test-1"
     sha256 = "0" * 64
     code_size = 3
+    presets = PRESETS
 
     def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(photo.mean((0, 1)), np.float32)
@@ -40,6 +47,7 @@ class Delayed:
     def __init__(self, inner: Stylizer, seconds: float) -> None:
         self._inner, self._seconds = inner, seconds
         self.version, self.sha256, self.code_size = inner.version, inner.sha256, inner.code_size
+        self.presets = inner.presets
 
     def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._inner.encode_style(photo)
@@ -47,6 +55,29 @@ class Delayed:
     def stylize(self, frame: NDArray[np.uint8], code: NDArray[np.float32], r: float = 1.0) -> NDArray[np.uint8]:
         time.sleep(self._seconds)
         return self._inner.stylize(frame, code, r)
+
+
+@contextmanager
+def edge_in_a_thread(stylizer: Stylizer) -> Iterator[str]:
+    """An edge that runs in a thread of its own; gives its URL."""
+    urls, stops, started = list[str](), list[Callable[[], object]](), threading.Event()
+
+    async def run() -> None:
+        async with listening(stylizer) as (url, _):
+            stop, loop = asyncio.Event(), asyncio.get_running_loop()
+            urls.append(url)
+            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield urls[0]
+    finally:
+        stops[0]()
+        thread.join()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ class Slow:
     version = "slow-1"
     sha256 = "0" * 64
     code_size = 1
+    presets: Mapping[str, NDArray[np.float32]] = {}
 
     def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.zeros(1, np.float32)

@@ -158,7 +158,7 @@ async def test_garbage_as_style(http: aiohttp.ClientSession, frame: NDArray[np.u
         async with http.put(f"/v1/styles/{digest}", data=data, headers=PNG) as reply:
             assert await _code(reply) == (422, "undecodable")
     async with http.get("/v1/styles") as reply:
-        assert await reply.json() == {"styles": []}
+        assert (await reply.json())["styles"] == []
 
 
 async def test_bodies_share_one_budget(stylizer: Stylizer, style_id: str, photo_png: bytes) -> None:

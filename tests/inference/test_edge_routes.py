@@ -40,7 +40,7 @@ async def test_style_is_content_addressed(http: aiohttp.ClientSession, photo_png
         async with http.put(f"/v1/styles/{style_id}", data=photo_png, headers=PNG) as reply:
             assert (reply.status, await reply.json()) == (status, {"id": style_id})
     async with http.get("/v1/styles") as reply:
-        assert await reply.json() == {"styles": [style_id]}
+        assert await reply.json() == {"styles": [style_id], "presets": ["cold-light", "warm-light"]}
 
 
 async def test_least_recently_used_style_makes_room(
@@ -123,6 +123,7 @@ async def test_reply_headers(http: aiohttp.ClientSession, stylizer: Stylizer, st
         ("POST", "/v1/stylize?style={id}", {**PNG, "Content-Encoding": "deflate"}, 415, "content-encoding"),
         ("POST", "/v1/stylize?style={id}", PNG, 400, "empty-body"),
         ("POST", "/v1/stylize?style=" + 64 * "a", PNG, 404, "unknown-style"),
+        ("POST", "/v1/stylize?style=winter", PNG, 404, "unknown-preset"),
         ("PUT", "/v1/styles/photo.png", PNG, 422, "style-id"),
         ("PUT", "/v1/styles/" + 64 * "A", PNG, 422, "style-id"),
     ],
@@ -140,7 +141,8 @@ async def test_error_shape(
     async with http.request(method, path.format(id=style), headers=headers) as reply:
         told = await reply.json()
         assert (reply.status, told["code"]) == (status, code)
-        assert set(told) == {"error", "code", "request_id"}
+        assert set(told) - {"styles"} == {"error", "code", "request_id"}
+        assert ("styles" in told) == code.startswith("unknown-")
         assert told["request_id"] == reply.headers["X-Request-Id"] != ""
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -170,4 +172,4 @@ async def test_style_that_is_not_its_sha256(http: aiohttp.ClientSession, photo_p
     async with http.put(f"/v1/styles/{64 * 'a'}", data=photo_png, headers=PNG) as reply:
         assert (reply.status, (await reply.json())["code"]) == (422, "style-id")
     async with http.get("/v1/styles") as reply:
-        assert await reply.json() == {"styles": []}
+        assert (await reply.json())["styles"] == []

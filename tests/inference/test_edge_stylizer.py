@@ -12,42 +12,20 @@ import pytest
 from aiohttp import web
 from numpy.typing import NDArray
 
-from inference.client import EdgeStylizer
-from inference.serve import listening
+from inference.edge_stylizer import EdgeStylizer
 from inference.stylizer import Stylizer
 from mvstylizer.errors import EdgeError, UsageError
 from mvstylizer.pictures import encode_png, fit_within
 from mvstylizer.release import STYLE_SIZE
+from mvstylizer.styles import Style
+from tests.inference.conftest import edge_in_a_thread
 
 LATENCY = 0.15
 
 
-@contextmanager
-def _edge(stylizer: Stylizer) -> Iterator[str]:
-    """An edge that runs in a thread of its own; gives its URL."""
-    urls, stops, started = list[str](), list[Callable[[], object]](), threading.Event()
-
-    async def run() -> None:
-        async with listening(stylizer) as (url, _):
-            stop, loop = asyncio.Event(), asyncio.get_running_loop()
-            urls.append(url)
-            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield urls[0]
-    finally:
-        stops[0]()
-        thread.join()
-
-
 @pytest.fixture
 def url(stylizer: Stylizer) -> Iterator[str]:
-    with _edge(stylizer) as url:
+    with edge_in_a_thread(stylizer) as url:
         yield url
 
 
@@ -55,7 +33,7 @@ def test_key_frames(url: str, stylizer: Stylizer, photo: NDArray[np.uint8], fram
     """Key frames come back stylized, each in its own future, even if the caller reuses its array."""
     code = stylizer.encode_style(photo)
     with EdgeStylizer(url) as edge:
-        edge.set_style(photo)
+        edge.set_style(Style.of_photo(photo))
         buffer, futures = frame.copy(), []
         for n in range(6):
             buffer[:] = frame // (n + 1)
@@ -70,7 +48,7 @@ def test_style_is_the_same_each_time(url: str, photo: NDArray[np.uint8]) -> None
     with EdgeStylizer(url) as edge:
         ids = set()
         for _ in range(2):
-            edge.set_style(photo)
+            edge.set_style(Style.of_photo(photo))
             ids.add(edge._style)
     assert len(ids) == 1
 
@@ -89,14 +67,14 @@ def test_photo_travels_at_the_size_the_engine_sees(
     monkeypatch.setattr(stylizer, "encode_style", watched)
     photo = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
     with EdgeStylizer(url) as edge:
-        edge.set_style(photo)
+        edge.set_style(Style.of_photo(photo))
     np.testing.assert_array_equal(seen[0], fit_within(photo, STYLE_SIZE))
 
 
 def test_scaled_key_frame(url: str, frame: NDArray[np.uint8], photo: NDArray[np.uint8]) -> None:
     """A key frame can be asked for at another size."""
     with EdgeStylizer(url) as edge:
-        edge.set_style(photo)
+        edge.set_style(Style.of_photo(photo))
         assert edge.submit(frame, 1.5).result(10).shape == (72, 96, 3)
 
 
@@ -116,7 +94,7 @@ def test_submit_pipelines(frame: NDArray[np.uint8], photo: NDArray[np.uint8]) ->
         return web.Response(body=encode_png(frame), content_type="image/png")
 
     with _server(handler) as url, EdgeStylizer(url, in_flight=4) as edge:
-        edge.set_style(photo)
+        edge.set_style(Style.of_photo(photo))
         start = time.monotonic()
         futures = [edge.submit(frame) for _ in range(12)]
         assert time.monotonic() - start < LATENCY
@@ -150,9 +128,9 @@ def test_edge_dies_midway(
 ) -> None:
     """When the edge goes away for good, every future ends, with its picture or with an EdgeError."""
     with ExitStack() as until_the_end:
-        with _edge(delayed(0.1)) as url:
+        with edge_in_a_thread(delayed(0.1)) as url:
             edge = until_the_end.enter_context(EdgeStylizer(url, patience=0.5))
-            edge.set_style(photo)
+            edge.set_style(Style.of_photo(photo))
             futures = [edge.submit(frame) for _ in range(30)]
             futures[0].result(10)
         errors = [future.exception(10) for future in futures]
@@ -168,7 +146,7 @@ def test_edge_down(photo: NDArray[np.uint8]) -> None:
         EdgeStylizer("http://127.0.0.1:9", patience=0.4) as edge,
         pytest.raises(EdgeError, match="mvstylizer serve"),
     ):
-        edge.set_style(photo)
+        edge.set_style(Style.of_photo(photo))
     assert time.monotonic() - start < 2
 
 
@@ -176,9 +154,9 @@ def test_close_cancels(
     delayed: Callable[[float], Stylizer], frame: NDArray[np.uint8], photo: NDArray[np.uint8]
 ) -> None:
     """Closing while requests are under way returns at once, cancels them, and may be done twice."""
-    with _edge(delayed(0.3)) as url:
+    with edge_in_a_thread(delayed(0.3)) as url:
         edge = EdgeStylizer(url)
-        edge.set_style(photo)
+        edge.set_style(Style.of_photo(photo))
         futures = [edge.submit(frame) for _ in range(8)]
         time.sleep(0.1)
         start = time.monotonic()

@@ -214,6 +214,22 @@ def test_gains_and_results_are_clipped_not_wrapped() -> None:
         assert np.abs(after - wanted).max() <= 1
 
 
+def test_strength_is_a_straight_line_from_the_frame() -> None:
+    """At strength s gain and offset are 1 + s(A − 1) and sB; at 1 the look is itself, at 0 it changes no value."""
+    rng = np.random.default_rng(0)
+    gain, offset = rng.uniform(-1, 3, (9, 16, 3)), rng.uniform(-300, 300, (9, 16, 3))
+    look = AffineField(gain.astype(np.float32), offset.astype(np.float32), COLOUR)
+    assert look.at(1) is look
+    half = look.at(0.5)
+    np.testing.assert_allclose(half.gain, (1 + gain) / 2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(half.offset, offset / 2, rtol=1e-5)
+    y, u, v = (rng.integers(0, 256, size, np.uint8) for size in ((70, 122), (35, 61), (35, 61)))
+    for before, after in zip((y, u, v), look.at(0).on_planes((y, u, v)), strict=True):
+        np.testing.assert_array_equal(after, before)
+    picture = rng.integers(0, 256, (90, 160, 3), np.uint8)
+    np.testing.assert_array_equal(look.at(0).on_proxy(picture), picture)
+
+
 def test_planes_may_be_read_only_and_padded() -> None:
     """A decoder's planes, read-only with padded rows, are read in place and left as they are."""
     memory = np.random.default_rng(0).integers(0, 256, (20, 64), np.uint8)

@@ -84,6 +84,22 @@ def test_sizes_that_do_not_divide_are_met() -> None:
         assert [plane.shape for plane in look.on_planes(planes)] == [(35, 63), (18, 32), (18, 32)]
 
 
+def test_strength_lays_the_picture_over_the_frame() -> None:
+    """Pixels lie on a straight line from the frame's own to the picture's: neither moves at strength 0 or 1."""
+    proxy, stylized = texture(34, 62), texture(34, 62, seed=2)
+    look = warp().key(proxy, stylized).look
+    rng = np.random.default_rng(0)
+    y, u, v = (rng.integers(0, 256, size, np.uint8) for size in ((34, 62), (17, 31), (17, 31)))
+    planes = y, u, v
+    whole = look.on_planes(planes)
+    for strength in (0.0, 0.3, 0.5, 1.0):
+        weaker = look.at(strength)
+        found = [*weaker.on_planes(planes), weaker.on_proxy(proxy)]
+        for frame, full, value in zip((*planes, proxy), (*whole, stylized), found, strict=True):
+            wanted = strength * full.astype(float) + (1 - strength) * frame
+            assert np.abs(value - wanted).max() <= (0 if strength in (0, 1) else 0.51)
+
+
 def test_tiny_proxies_work() -> None:
     """A single pixel can be propagated."""
     proxy = np.full((1, 1, 3), 90, np.uint8)
