@@ -80,14 +80,14 @@ GREYS = {"ramp": grey_ramp, "photo": grey_photo}
 
 # Shortcomings of release 2026.11-2: dark greys leave the hues of these styles, by 3 to 8 in CIE-Lab where 2.3 is
 # allowed, and the darkest red turns by 88 degrees. Strict: a release that mends one of them must take it off the list.
-STRAYING_GREYS = {
+STRAYING_GREYS: set[tuple[str, ...]] = {
     ("warm coffee", "ramp"),
     ("warm astronaut", "ramp"),
     ("warm astronaut", "photo"),
     ("blue coffee", "ramp"),
     ("blue astronaut", "ramp"),
 }
-STRAYING_REDS = {("rocket",)}
+STRAYING_REDS: set[tuple[str, ...]] = {("rocket",)}
 
 
 def colour(hue: float, at: float) -> NDArray[np.float64]:
