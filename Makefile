@@ -7,6 +7,8 @@ OUTPUT ?= demo-output
 RUNS ?= runs
 PHOTOS ?= ../shared/data/train/photos
 TEACHER ?= ../shared/teacher/vgg19_16x.safetensors
+# Presets are made again where the photos of their recipe are at hand; a new encoder cannot read the old ones.
+PRESETS := $(if $(wildcard ../shared/data/eval/styles),$(RUNS)/presets)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -41,7 +43,8 @@ format: $(VENV)/.dev
 release: $(VENV)/.dev
 	$(BIN)/mvstylizer distill --photos '$(PHOTOS)' --teacher '$(TEACHER)' --to '$(RUNS)/encoder'
 	$(BIN)/mvstylizer train --photos '$(PHOTOS)' --teacher '$(TEACHER)' --encoder '$(RUNS)/encoder' --to '$(RUNS)/stylizer'
-	$(BIN)/mvstylizer export '$(RUNS)/stylizer' --presets mvstylizer/releases/default --to '$(RUNS)/release'
+	$(if $(PRESETS),rm -rf '$(PRESETS)' && $(BIN)/python -m export.preset_recipe --to '$(PRESETS)')
+	$(BIN)/mvstylizer export '$(RUNS)/stylizer' $(if $(PRESETS),--presets '$(PRESETS)') --to '$(RUNS)/release'
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache

@@ -184,6 +184,8 @@ def test_an_interruption_at_the_end_waits_for_the_consumer() -> None:
     assert got == [0]
 
 
+# Python itself reports and loses an interruption that falls into a weak reference's callback: it must come again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("trials", [150])
 def test_ctrl_c_never_leads_to_a_deadlock(trials: int) -> None:
     """Whenever an interruption comes, it comes out, and no thread goes on working or waits for ever."""
@@ -204,10 +206,11 @@ def test_ctrl_c_never_leads_to_a_deadlock(trials: int) -> None:
         with no_thread_left():
             for _ in range(trials):
                 with pytest.raises(KeyboardInterrupt):
-                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(5e-4, 4e-3))
+                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(5e-4, 4e-3), 1.0)
                     with closing(running_ahead(itertools.count(), 3)) as items, FollowingSink(consume, 2) as sink:
                         for item in items:
                             sink.put(item)
+                signal.setitimer(signal.ITIMER_REAL, 0)
                 assert working == 0
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
