@@ -23,7 +23,7 @@ from mvstylizer.flow import estimator, luma
 from mvstylizer.pictures import read_picture
 from mvstylizer.propagation import AffinePropagation
 from mvstylizer.styles import Style
-from mvstylizer.video import Frame, VideoReader, VideoWriter
+from mvstylizer.video import Encoding, Frame, VideoReader, VideoWriter
 
 FRAMES = 45
 INTERVAL = 15
@@ -77,7 +77,7 @@ def _full_size(frame: Frame, engine: Engine, code: NDArray[np.float32]) -> float
 def _encode(reader: VideoReader, frames: list[Frame], preset: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        with VideoWriter(Path(folder) / "out.mp4", reader, preset=preset) as writer:
+        with VideoWriter(Path(folder) / "out.mp4", reader, Encoding(preset=preset)) as writer:
             for frame in frames:
                 writer.write((frame.y, frame.u, frame.v), frame.pts)
         return (time.perf_counter() - began) * 1000 / len(frames)

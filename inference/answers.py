@@ -28,12 +28,12 @@ class Answer:
     @property
     def code(self) -> str:
         """The error's slug; empty if the reply is not of the edge's error shape."""
-        return self._field("code")
+        return self.text_of("code")
 
     @property
     def text(self) -> str:
         """The error's text fit for one line of a terminal, or else the bare status."""
-        told = "".join(c if c.isprintable() else " " for c in self._field("error"))
+        told = "".join(c if c.isprintable() else " " for c in self.text_of("error"))
         return told[:_LONGEST_TEXT] or f"HTTP status {self.status}"
 
     def texts(self, name: str) -> list[str]:
@@ -41,7 +41,8 @@ class Answer:
         value = self._value(name)
         return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
-    def _field(self, name: str) -> str:
+    def text_of(self, name: str) -> str:
+        """The text of that name; empty if the reply has none."""
         value = self._value(name)
         return value if isinstance(value, str) else ""
 

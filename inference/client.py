@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from inference import MODEL
 from inference.answers import Answer, garbage, max_bytes_of, picture_of
 from inference.asking import Asker
 from inference.retry import Patience
@@ -77,6 +78,14 @@ class EdgeClient:
         if answer.status != 200:
             raise self._unexpected(answer)
         return answer.texts("presets")
+
+    async def release_sha256(self) -> str:
+        """Hex digest of the edge's release. Raises EdgeError."""
+        answer = await self._asker.ask(Patience(self._patience), "GET", f"/v2/models/{MODEL}")
+        digest = answer.text_of("sha256")
+        if answer.status != 200 or not digest:
+            raise self._unexpected(answer)
+        return digest
 
     async def stylize(
         self, proxy: NDArray[np.uint8], style: str, *, r: float = 1.0, quality: int = 95, form: str = "jpeg"

@@ -40,6 +40,7 @@ class EdgeStylizer:
         self._in_flight, self._quality = in_flight, quality
         self._timeout, self._patience = timeout, patience
         self._style: str | None = None
+        self._identity = ""
         self._closing = threading.Lock()
         self._closed = False
         self._started = threading.Event()
@@ -55,6 +56,11 @@ class EdgeStylizer:
     ) -> None:
         self.close()
 
+    @property
+    def identity(self) -> str:
+        """The edge's release, by its content, as it said at ``set_style``."""
+        return self._identity
+
     def set_style(self, style: Style) -> None:
         """Give the edge the style's photos, for all key frames submitted from now on.
 
@@ -62,7 +68,7 @@ class EdgeStylizer:
         Raises UsageError if the edge's release lacks a preset of the style, InputError if the edge refuses a photo,
         EdgeError if it cannot be reached.
         """
-        self._style = self._submit(self._settled(style)).result()
+        self._style, self._identity = self._submit(self._settled(style)).result()
 
     def submit(self, proxy: NDArray[np.uint8], r: float = 1.0) -> Future[NDArray[np.uint8]]:
         """Send a key frame ``(H, W, 3)`` uint8 RGB on its way; the future gives it stylized.
@@ -89,14 +95,14 @@ class EdgeStylizer:
                 raise RuntimeError("this EdgeStylizer is closed")
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def _settled(self, style: Style) -> str:
+    async def _settled(self, style: Style) -> tuple[str, str]:
         names = [part.look for part in style.parts if isinstance(part.look, str)]
         known = await self._client.presets() if names else []
         for name in names:
             if name not in known:
                 raise unknown_preset(name, known, f"the release of the edge at {self._url}")
         ids = [await self._id_of(part.look) for part in style.parts]
-        return style_query(ids, [part.weight for part in style.parts])
+        return style_query(ids, [part.weight for part in style.parts]), await self._client.release_sha256()
 
     async def _id_of(self, look: NDArray[np.uint8] | str) -> str:
         if isinstance(look, str):

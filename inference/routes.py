@@ -7,15 +7,13 @@ from time import perf_counter
 
 from aiohttp import web
 
-from inference import codec
+from inference import MODEL, codec
 from inference.edge import EDGE
 from inference.errors import ApiError, error_body, expect
 from inference.parameters import StylizeParameters, deadline_of
 from inference.styles import is_style_id
 from mvstylizer import __version__
 from mvstylizer.styles import blended
-
-MODEL = "stylizer"
 
 
 def add_routes(app: web.Application) -> None:

@@ -7,24 +7,35 @@ than a fixed amount of frames is held at any time.
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mvstylizer.compare import side_by_side, side_by_side_info
 from mvstylizer.flow import FlowName, estimator
-from mvstylizer.keyframes import DEFAULT_INTERVAL, KeyFrameSelector, SelectorName
+from mvstylizer.job import identity
+from mvstylizer.keyframes import (
+    DEFAULT_MAX_INTERVAL,
+    DEFAULT_QUALITY,
+    WARM_UP_FRAMES,
+    KeyFrameSelector,
+    QualityName,
+    SelectorName,
+)
 from mvstylizer.pictures import fit_within
 from mvstylizer.pipeline import FollowingSink, running_ahead
 from mvstylizer.propagation import Look, Propagation, PropagationName, check_strength, propagation
 from mvstylizer.propagation.affine import AffinePropagation
 from mvstylizer.propagation.look import StylizedKey
 from mvstylizer.styles import Style
-from mvstylizer.video import ColourSpace, Frame, VideoInfo, VideoReader, VideoWriter
+from mvstylizer.video import ColourSpace, Encoding, Frame, VideoInfo, VideoReader, VideoWriter
 from mvstylizer.video.frame import Planes
+from mvstylizer.video.notices import left_out_notices
 
 Picture = NDArray[np.uint8]
 
@@ -32,6 +43,8 @@ PROXY_SIZE = 512
 _KEYS_AHEAD = 2
 """Key frames that may be on their way while the frames before them are worked on."""
 _BYTES_AHEAD = 256 * 2**20
+_BYTES_BETWEEN = 256 * 2**20
+"""Of frames that wait between two key frames, where the interval is not given."""
 _FRAMES_BEHIND = 4
 """Finished frames that may wait for the encoder."""
 
@@ -47,6 +60,11 @@ class KeyFrameStylizer(Protocol):
         """Begin to stylize a key frame, ``r`` times as large; never waits for the answer."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What the model is, known from ``set_style`` on: frames of another one do not fit to its own."""
+        ...
+
     def close(self) -> None:
         """Let go of threads and connections."""
         ...
@@ -60,8 +78,13 @@ class DeviceOptions:
         UsageError: the strength is not a number from 0 to 1.
     """
 
-    key_frames: SelectorName = "interval"
-    interval: int = DEFAULT_INTERVAL
+    key_frames: SelectorName = "adaptive"
+    interval: int | None = None
+    """Frames from one key frame to the next; where it is given, `adaptive` gives way to it."""
+    max_interval: int = DEFAULT_MAX_INTERVAL
+    """The same at most, for `adaptive` and `codec`."""
+    quality: QualityName = DEFAULT_QUALITY
+    """How many key frames `adaptive` takes."""
     propagation: PropagationName = "affine"
     flow: FlowName = "dis"
     strength: float = 1.0
@@ -69,6 +92,9 @@ class DeviceOptions:
     proxy_size: int = PROXY_SIZE
     crf: int = 18
     preset: str = "veryfast"
+    codec: str = "h264"
+    compare: bool = False
+    """Show the source beside the result: before | after."""
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -107,8 +133,12 @@ def stylize_video(
     stylizer: KeyFrameStylizer,
     options: DeviceOptions | None = None,
     report: Callable[[Progress], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Progress:
     """Write ``source`` in a style to ``output``; returns the final count.
+
+    After an interruption, or a kill, the same call goes on where it was (``VideoWriter.resume``). ``note`` is told, in
+    a line each, what will not be as in the source.
 
     Raises:
         InputError: the source is not a readable video.
@@ -120,22 +150,30 @@ def stylize_video(
     with VideoReader(source, options.proxy_size) as reader:
         info = reader.info
         way = propagation(options.propagation, info.colour, estimator(options.flow))
-        selector = KeyFrameSelector(options.key_frames, options.interval)
-        arrivals = _arrivals(reader, selector, stylizer, way.full_size)
-        ahead = _frames_ahead(info, options.interval)
-        with VideoWriter(output, reader, crf=options.crf, preset=options.preset, overwrite=options.overwrite) as writer:
+        selector = key_frame_selector(options, info)
+        ahead = _frames_ahead(info, options)
+        encoding = Encoding(options.crf, options.preset, options.codec)
+        written = side_by_side_info(info) if options.compare else info
+        with VideoWriter(output, written, encoding, overwrite=options.overwrite) as writer:
+            for notice in (*reader.notices, *left_out_notices(writer.left_out)):
+                note(notice)
             # Only now: a source or an output that is refused must cost no work on an edge.
             stylizer.set_style(style)
-            done = Progress(0, info.frames, 0)
+            frames, keys = writer.resume(identity(source, style, stylizer.identity, _settings(options)))
+            done = Progress(frames, info.frames, keys)
+            arrivals = _arrivals(_frames_from(reader, frames, selector), selector, stylizer, way.full_size)
             with (
                 closing(running_ahead(arrivals, ahead)) as arrived,
-                FollowingSink[tuple[Planes, int]](lambda item: writer.write(*item), _FRAMES_BEHIND) as sink,
+                FollowingSink[tuple[Planes, int, bool]](lambda item: writer.write(*item), _FRAMES_BEHIND) as sink,
             ):
                 for item, look in _looks(arrived, way):
-                    frame = item.frame
-                    planes = look.at(options.strength).on_planes((frame.y, frame.u, frame.v))
-                    sink.put((planes, frame.pts))
-                    keys = done.key_frames + (item.stylized is not None)
+                    frame, is_key = item.frame, item.stylized is not None
+                    before = frame.y, frame.u, frame.v
+                    planes = look.at(options.strength).on_planes(before)
+                    if options.compare:
+                        planes = side_by_side(before, planes, info.rotation)
+                    sink.put((planes, frame.pts, is_key))
+                    keys = done.key_frames + is_key
                     done = Progress(done.frames + 1, info.frames, keys)
                     report(done)
     return done
@@ -161,8 +199,22 @@ def stylize_picture(
     return way.key(proxy, stylizer.submit(proxy).result()).look.at(strength).on_proxy(picture)
 
 
+def _settings(options: DeviceOptions) -> dict[str, Any]:
+    """Those that the output depends on."""
+    return {name: value for name, value in asdict(options).items() if name != "overwrite"}
+
+
+def _frames_from(reader: VideoReader, start: int, selector: KeyFrameSelector) -> Iterator[Frame]:
+    """The frames from index ``start`` on, a key frame; the selector gets to know what led up to it."""
+    before = min(start, WARM_UP_FRAMES)
+    frames = reader.frames_from(start - before)
+    for frame in islice(frames, before):
+        selector.warm_up(frame.proxy)
+    yield from frames
+
+
 def _arrivals(
-    frames: Iterator[Frame] | VideoReader,
+    frames: Iterator[Frame],
     selector: KeyFrameSelector,
     stylizer: KeyFrameStylizer,
     full_size: bool,
@@ -180,12 +232,15 @@ def _arrivals(
 
 
 def _looks(arrivals: Iterator[_Arrived], way: Propagation) -> Generator[tuple[_Arrived, Look], None, None]:
-    """Each frame with its look, in order. Frames between two key frames wait until the second is stylized."""
+    """Each frame with its look, in order. Frames that take from two key frames wait until the second is stylized."""
     waiting: list[_Arrived] = []
     previous: _Key | None = None
     for item in arrivals:
         if item.stylized is None:
-            waiting.append(item)
+            if way.two_sided or previous is None:
+                waiting.append(item)
+            else:
+                yield item, way.between(item.frame.proxy, previous.stylized, None, 0.0)
             continue
         key = _Key(item.frame.pts, way.key(item.frame.proxy, item.stylized.get().result()))
         if previous is not None:
@@ -209,7 +264,20 @@ def _between(
         yield item, look
 
 
-def _frames_ahead(info: VideoInfo, interval: int) -> int:
+def key_frame_selector(options: DeviceOptions, info: VideoInfo) -> KeyFrameSelector:
+    """What chooses the key frames of a video; frames between two of them wait, so large ones need them closer."""
+    return KeyFrameSelector(
+        options.key_frames, options.interval, max_interval=options.max_interval, quality=options.quality,
+        held=max(1, _BYTES_BETWEEN // _frame_bytes(info)),
+    )  # fmt: skip
+
+
+def _frames_ahead(info: VideoInfo, options: DeviceOptions) -> int:
     """Decoded frames that may wait, enough for key frames to be on their way, within a fixed amount of memory."""
-    frame_bytes = info.width * info.height * 3 // 2
-    return max(1, min(_KEYS_AHEAD * interval, _BYTES_AHEAD // frame_bytes))
+    # Adaptive key frames are seldom as far apart as they may be.
+    wanted = options.max_interval if options.interval is None else _KEYS_AHEAD * options.interval
+    return max(1, min(wanted, _BYTES_AHEAD // _frame_bytes(info)))
+
+
+def _frame_bytes(info: VideoInfo) -> int:
+    return info.width * info.height * 3 // 2

@@ -63,6 +63,11 @@ class LocalStylizer:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="stylizer")
         self._code: StyleCode | None = None
 
+    @property
+    def identity(self) -> str:
+        """The release, by its content."""
+        return self._engine.sha256
+
     def set_style(self, style: Style) -> None:
         """Work out the style code that all later key frames get.
 

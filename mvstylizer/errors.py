@@ -43,3 +43,11 @@ class NoSpaceError(MVStylizerError):
     """The disk is full."""
 
     exit_code = 5
+
+
+class BatchError(MVStylizerError):
+    """Some of several files failed; each has been told of, and the exit code is that of the first."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -43,7 +43,10 @@ class Clip:
     sound_first: bool = False
     subtitle: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    picture_metadata: dict[str, str] = field(default_factory=dict)
     chapters: bool = False
+    bars: bool = False
+    """Colour bars, with hard edges, instead of a gradient."""
     muxer_options: dict[str, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=lambda: {"preset": "veryfast", "crf": "12", "g": "10"})
 
@@ -56,7 +59,9 @@ class Clip:
 
 
 def picture(clip: Clip, index: int) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB: a smooth gradient that drifts with the frame's index."""
+    """(H, W, 3) uint8 RGB: a smooth gradient, or colour bars, that drifts with the frame's index."""
+    if clip.bars:
+        return _bars(clip, index)
     y, x = np.mgrid[0 : clip.height, 0 : clip.width].astype(np.float32)
     red = 128 + 90 * np.sin(x / clip.width * 3 + index / 9)
     green = 128 + 80 * np.sin(y / clip.height * 3 - index / 12)
@@ -80,7 +85,7 @@ def write_clip(path: Path, clip: Clip) -> Path:
             context.sample_aspect_ratio = clip.sample_aspect_ratio
         if clip.rotation is not None:
             stream.set_display_rotation(clip.rotation)
-        stream.metadata["language"] = "fra"
+        stream.metadata.update({"language": "fra", **clip.picture_metadata})
         if not clip.sound_first:
             sounds = [_add_sound(output, codec, i) for i, codec in enumerate(clip.sounds)]
         subtitle = output.add_mux_stream(clip.subtitle) if clip.subtitle else None
@@ -120,6 +125,14 @@ def packets(path: Path, kind: str, number: int = 0) -> list[PacketFacts]:
             if packet.pts is not None
         ]
     return sorted(facts, key=lambda fact: fact.time)
+
+
+def _bars(clip: Clip, index: int) -> NDArray[np.uint8]:
+    """Black to white with every colour between, full, at three quarters and at a quarter."""
+    number = (np.arange(clip.width) * 8 // clip.width + index) % 8
+    colours = (number[:, None] >> np.array([1, 2, 0])) & 1
+    levels = np.array([255, 191, 64])[np.arange(clip.height) * 3 // clip.height]
+    return np.asarray(colours[None] * levels[:, None, None], np.uint8)
 
 
 def _frame(clip: Clip, index: int, pts: int) -> av.VideoFrame:

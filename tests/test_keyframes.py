@@ -1,15 +1,31 @@
 """Which frames are key frames, and what is a cut."""
 
+from concurrent.futures import Future
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mvstylizer.device import DeviceOptions, stylize_video
 from mvstylizer.errors import UsageError
-from mvstylizer.keyframes import MAX_INTERVAL, Decision, KeyFrameSelector
-from tests.scenes import pan, texture
+from mvstylizer.keyframes import (
+    DEFAULT_MAX_INTERVAL,
+    MAX_INTERVAL,
+    WARM_UP_FRAMES,
+    Decision,
+    KeyFrameSelector,
+    QualityName,
+    SelectorName,
+)
+from mvstylizer.styles import Style
+from mvstylizer.video import VideoReader
+from tests.scenes import cropped, pan, texture, write_scene
 
 STILL = texture(36, 64)
+
+Scene = list[NDArray[np.uint8]]
 
 
 def decisions(
@@ -36,14 +52,16 @@ def test_interval_takes_every_nth(interval: int) -> None:
 
 def test_codec_follows_the_streams_own() -> None:
     """``codec`` takes the stream's I-frames and the first frame, and no others while these come often enough."""
-    found = decisions(KeyFrameSelector("codec"), [STILL] * 100, codec_keys={12, 40, 41, 95})
-    assert keys(found) == [0, 12, 40, 41, 95]
+    found = decisions(KeyFrameSelector("codec"), [STILL] * 100, codec_keys={12, 40, 41, 80})
+    assert keys(found) == [0, 12, 40, 41, 80]
 
 
 def test_codec_never_waits_longer_than_the_longest_interval() -> None:
-    """A stream with a single I-frame still gets a key frame every MAX_INTERVAL frames."""
-    found = decisions(KeyFrameSelector("codec"), [STILL] * 200, codec_keys={0})
-    assert keys(found) == [0, MAX_INTERVAL, 2 * MAX_INTERVAL, 3 * MAX_INTERVAL]
+    """A stream with a single I-frame still gets a key frame every so many frames, by default and on demand."""
+    found = decisions(KeyFrameSelector("codec"), [STILL] * 100, codec_keys={0})
+    assert keys(found) == [0, DEFAULT_MAX_INTERVAL, 2 * DEFAULT_MAX_INTERVAL]
+    found = decisions(KeyFrameSelector("codec", max_interval=MAX_INTERVAL), [STILL] * 100, codec_keys={0})
+    assert keys(found) == [0, MAX_INTERVAL]
 
 
 @pytest.mark.parametrize("interval", [0, -1, MAX_INTERVAL + 1])
@@ -51,6 +69,68 @@ def test_impossible_intervals_are_refused(interval: int) -> None:
     """An interval that cannot be is a UsageError that says what can."""
     with pytest.raises(UsageError, match=f"1 to {MAX_INTERVAL}"):
         KeyFrameSelector("interval", interval)
+    with pytest.raises(UsageError, match=f"longest .* 1 to {MAX_INTERVAL}"):
+        KeyFrameSelector(max_interval=interval)
+
+
+def flyover(frames: int, speed: float, seed: int = 1) -> Scene:
+    """A camera that flies over a landscape of soft hills, ``speed`` pixels a frame, 144 × 256."""
+    world = texture(144, 256 + int(speed * frames) + 1, seed, softness=6)
+    return [cropped(world, round(speed * i), 0, 144, 256) for i in range(frames)]
+
+
+def test_adaptive_is_the_default_and_gives_way_to_an_interval() -> None:
+    """Without a word key frames are adaptive; an interval makes them come every so many frames."""
+    scene = flyover(60, 4)
+    assert decisions(KeyFrameSelector(), scene) == decisions(KeyFrameSelector("adaptive"), scene)
+    assert keys(decisions(KeyFrameSelector(interval=7), scene)) == list(range(0, 60, 7))
+    assert keys(decisions(KeyFrameSelector(), scene)) != list(range(0, 60, 15))
+
+
+def test_a_still_scene_gets_few_key_frames_and_a_fast_one_many() -> None:
+    """The faster the camera the more key frames; what never changes gets only those of the longest interval."""
+    numbers = [len(keys(decisions(KeyFrameSelector(), flyover(91, speed)))) for speed in (0.0, 2.0, 4.0, 16.0)]
+    assert numbers[0] == 3
+    assert numbers == sorted(set(numbers)) and numbers[-1] >= 2 * numbers[1]
+
+
+def test_a_change_of_light_asks_for_key_frames() -> None:
+    """Where nothing moves but the light fades, the stylizer's answer changes, and key frames come sooner."""
+    still = texture(144, 256, softness=6)
+    fading = [np.asarray(still * (1 - 0.008 * i), np.uint8) for i in range(91)]
+    found = decisions(KeyFrameSelector(), fading)
+    assert cuts(found) == []
+    assert len(keys(found)) > 2 * len(keys(decisions(KeyFrameSelector(), [still] * 91)))
+
+
+def test_better_quality_takes_more_key_frames() -> None:
+    """From draft to best, each takes more key frames than the one before."""
+    scene = flyover(91, 4)
+    qualities: tuple[QualityName, ...] = ("draft", "balanced", "best")
+    numbers = [len(keys(decisions(KeyFrameSelector(quality=quality), scene))) for quality in qualities]
+    assert numbers[0] < numbers[1] < numbers[2]
+
+
+@pytest.mark.parametrize(("longest", "held"), [(10, MAX_INTERVAL), (MAX_INTERVAL, 10)])
+def test_adaptive_never_waits_longer_than_it_may(longest: int, held: int) -> None:
+    """However still the scene, the longest interval holds, and so does what there is memory for."""
+    found = decisions(KeyFrameSelector(max_interval=longest, held=held), [STILL] * 35)
+    assert keys(found) == [0, 10, 20, 30]
+
+
+@pytest.mark.parametrize("name", ["adaptive", "interval", "codec"])
+def test_a_selector_that_starts_at_a_key_frame_decides_the_same(name: SelectorName) -> None:
+    """Started at any key frame, having seen the frames before it, a selector goes on like one that never stopped."""
+    scene = flyover(40, 3) + flyover(35, 1, seed=2) + [frame // 3 for frame in flyover(45, 14, seed=3)]
+    codec_keys = {11, 40, 62, 90, 91}
+    whole = decisions(KeyFrameSelector(name), scene, codec_keys)
+    assert cuts(whole) == [40, 75] and len(keys(whole)) >= 7
+    for start in keys(whole):
+        selector = KeyFrameSelector(name)
+        for frame in scene[max(0, start - WARM_UP_FRAMES) : start]:
+            selector.warm_up(frame)
+        rest = decisions(selector, scene[start:], {i - start for i in codec_keys})
+        assert rest == whole[start:]
 
 
 def test_a_cut_starts_with_a_key_frame() -> None:
@@ -107,3 +187,61 @@ def test_tiny_pictures_can_be_judged(shape: tuple[int, int]) -> None:
     """Proxies smaller than the thumbnail that cuts are looked for in are no problem."""
     dark, bright = np.zeros((*shape, 3), np.uint8), np.full((*shape, 3), 200, np.uint8)
     assert cuts(decisions(KeyFrameSelector(), [dark] * 3 + [bright] * 3)) == [3]
+
+
+class TwoLooks:
+    """A stylizer that paints dark key frames blue and all others red, and notes what it is sent."""
+
+    identity = "two looks"
+
+    def __init__(self) -> None:
+        self.sent: Scene = []
+
+    def set_style(self, style: Style) -> None:
+        pass
+
+    def submit(self, proxy: NDArray[np.uint8], r: float = 1.0) -> Future[NDArray[np.uint8]]:
+        self.sent.append(proxy)
+        answer: Future[NDArray[np.uint8]] = Future()
+        answer.set_result(np.full_like(proxy, (60, 60, 200) if proxy.mean() < 90 else (200, 60, 60)))
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+def adaptive_run(source: Path, output: Path, options: DeviceOptions) -> tuple[Scene, Scene]:
+    """What was sent, and the proxies of what was written, of a real run of the device."""
+    stylizer = TwoLooks()
+    stylize_video(source, Style.of_photo(STILL), output, stylizer, options)
+    with VideoReader(output) as reader:
+        return stylizer.sent, [frame.proxy for frame in reader]
+
+
+@pytest.mark.parametrize("cut", [11, 40])
+def test_two_clips_spliced_keep_their_looks(tmp_path: Path, cut: int) -> None:
+    """With adaptive key frames each clip has one at its beginning, and no frame shows the colours of the other."""
+    scene = flyover(cut, 2) + [(frame // 3).astype(np.uint8) for frame in flyover(20, 2, seed=2)]
+    source = write_scene(tmp_path / "in.mp4", scene)
+    sent, written = adaptive_run(source, tmp_path / "out.mp4", DeviceOptions(crf=0, preset="ultrafast"))
+    with VideoReader(source) as reader:
+        proxies = [frame.proxy for frame in reader]
+    for begin in (0, cut):
+        assert any(np.array_equal(proxy, proxies[begin]) for proxy in sent)
+    for index, proxy in enumerate(written):
+        wanted = (200, 60, 60) if index < cut else (60, 60, 200)
+        assert np.abs(proxy.astype(int) - wanted).max() <= 25, index
+
+
+def test_the_device_follows_quality_and_longest_interval(tmp_path: Path) -> None:
+    """On the device, too, better quality and a shorter longest interval each take more key frames."""
+    source = write_scene(tmp_path / "in.mp4", flyover(31, 4))
+
+    def number(**settings: object) -> int:
+        options = DeviceOptions(preset="ultrafast", overwrite=True, **settings)  # type: ignore[arg-type]
+        return len(adaptive_run(source, tmp_path / "out.mp4", options)[0])
+
+    draft = number(quality="draft")
+    assert draft < number(quality="best")
+    assert number(quality="draft", max_interval=5) == 7 > draft
+    assert number(interval=3) == 11

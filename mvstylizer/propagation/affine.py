@@ -87,6 +87,7 @@ class AffinePropagation:
     """
 
     full_size = False
+    two_sided = True
 
     def __init__(
         self, colour: ColourSpace, flow: FlowEstimator, *, radius: int = RADIUS, ridge: float = RIDGE,

@@ -47,6 +47,8 @@ class Propagation(Protocol):
 
     full_size: bool
     """Whether key frames must be stylized at the frame's own size; else at the proxy's."""
+    two_sided: bool
+    """Whether frames between two key frames take from both; else they need not wait for the second."""
 
     def key(self, proxy: NDArray[np.uint8], stylized: NDArray[np.uint8]) -> StylizedKey:
         """Take in a key frame's proxy and what the stylizer made of it, both RGB uint8."""

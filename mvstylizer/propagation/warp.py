@@ -64,6 +64,7 @@ class WarpPropagation:
     """Algorithm 1; the key frame after the intermediate frame is never used."""
 
     full_size = True
+    two_sided = False
 
     def __init__(self, colour: ColourSpace, flow: FlowEstimator) -> None:
         self._colour = colour

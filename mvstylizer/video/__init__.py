@@ -1,5 +1,6 @@
 """Time-exact reading and writing of video; nothing else in this project opens one."""
 
+from mvstylizer.video.encoder import CODECS, PRESETS, Encoding
 from mvstylizer.video.frame import (
     ColourSpace,
     Frame,
@@ -10,14 +11,17 @@ from mvstylizer.video.frame import (
     yuv_to_rgb,
 )
 from mvstylizer.video.info import ColourTags, OtherStream, VideoInfo
+from mvstylizer.video.joining import FORMATS
 from mvstylizer.video.reader import VideoReader
-from mvstylizer.video.writer import FORMATS, PRESETS, VideoWriter
+from mvstylizer.video.writer import VideoWriter
 
 __all__ = [
+    "CODECS",
     "FORMATS",
     "PRESETS",
     "ColourSpace",
     "ColourTags",
+    "Encoding",
     "Frame",
     "OtherStream",
     "VideoInfo",

@@ -9,7 +9,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from mvstylizer.video.frame import ColourSpace, Matrix, Planes, proxy_shape
-from mvstylizer.video.info import is_rgb
+from mvstylizer.video.info import YUV420, is_rgb
 
 # Averages areas, so that nothing aliases, with exact rounding: 1.6 ms for 1080p → 512x288 on one core, where
 # bicubic with the same flags takes 2.5 ms.
@@ -41,7 +41,7 @@ class FrameConverter:
 
     def planes_and_proxy(self, decoded: VideoFrame) -> tuple[Planes, NDArray[np.uint8]]:
         """((H, W), (⌈H/2⌉, ⌈W/2⌉), (⌈H/2⌉, ⌈W/2⌉)) uint8 planes and the (h, w, 3) uint8 RGB proxy."""
-        if decoded.format.name in ("yuv420p", "yuvj420p"):
+        if decoded.format.name in YUV420:
             return _views(decoded), self._proxy(decoded)
         if decoded.format.name.startswith("gray"):
             # libswscale takes all grey for full range; as YUV it is read with the range that the stream has.

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from mvstylizer.errors import InputError
 from mvstylizer.video.frame import ColourSpace, Matrix
+from mvstylizer.video.hdr import refuse_hdr
 
 # A name that is missing here cannot be opened at all. Scripts that pull in other files (concat, hls, dash,
 # image sequences) must stay out: an uploaded ffconcat script would otherwise show another user's file.
@@ -24,14 +25,14 @@ CONTAINERS = (
 )  # fmt: skip
 MAX_PIXELS = 8192 * 5120
 
+YUV420 = ("yuv420p", "yuvj420p")
+_CENTRED_CHROMA = ("mjpeg", "mpeg1video")
 _UNSPECIFIED = 2
 _RGB = 0
 _MATRICES: dict[int, Matrix] = {
     1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020",
 }  # fmt: skip
 _CODES: dict[Matrix, int] = {"bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt2020": 9}
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-_TONE_MAP = "zscale=t=linear:npl=100,tonemap=hable,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p"
 _DEFAULT_RATE = Fraction(25)
 # Above, a careless muxer has written its time base for the rate.
 _MAX_RATE = 1000
@@ -86,6 +87,8 @@ class VideoInfo:
     tags: ColourTags
     """The raw tags, for the output (an RGB source gets those of the YUV planes made from it)."""
     others: tuple[OtherStream, ...]
+    chroma_location: str = "unspecified"
+    """Where 4:2:0 chroma lies between the luma pixels, as FFmpeg's ``chroma_sample_location`` names it."""
 
 
 def open_container(path: Path) -> InputContainer:
@@ -132,7 +135,7 @@ def describe(path: Path, container: InputContainer, stream: VideoStream, first: 
     Raises InputError for HDR and for colour matrices that have no YUV arithmetic here.
     """
     context = stream.codec_context
-    _refuse_hdr(path, first.color_trc, context.color_trc)
+    refuse_hdr(path, first, context.color_trc)
     rate = frame_rate(stream)
     duration = _duration(container, stream)
     colour, tags = _colour(path, stream, first)
@@ -152,6 +155,7 @@ def describe(path: Path, container: InputContainer, stream: VideoStream, first: 
         colour=colour,
         tags=tags,
         others=tuple(other_stream(each) for each in container.streams if each.index != stream.index),
+        chroma_location=_chroma_location(stream, first),
     )
 
 
@@ -180,6 +184,12 @@ def other_stream(stream: av.stream.Stream) -> OtherStream:
     return OtherStream(stream.index, stream.type, codec or "unknown")
 
 
+def _chroma_location(stream: VideoStream, first: VideoFrame) -> str:
+    # What the frame itself says PyAV does not show; these two codecs have no other place for it.
+    is_centred = stream.codec_context.codec.canonical_name in _CENTRED_CHROMA and first.format.name in YUV420
+    return "center" if is_centred else "unspecified"
+
+
 def _display_matrix(first: VideoFrame) -> tuple[int, ...] | None:
     # av's type stub takes side data for a dict; it iterates over entries.
     for side in cast(Iterable[SideData], first.side_data):
@@ -198,15 +208,6 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     if container.format.name in ("matroska,webm", "flv") and stream.start_time and stream.time_base:
         return end - stream.start_time * stream.time_base
     return end
-
-
-def _refuse_hdr(path: Path, *transfers: int) -> None:
-    for transfer in transfers:
-        if transfer in _HDR_TRANSFERS:
-            raise InputError(
-                f"{path}: HDR ({_HDR_TRANSFERS[transfer]}) is not supported; tone-map it first: "
-                f'ffmpeg -i IN -vf "{_TONE_MAP}" -c:a copy OUT.mp4'
-            )
 
 
 def _colour(path: Path, stream: VideoStream, first: VideoFrame) -> tuple[ColourSpace, ColourTags]:

@@ -1,7 +1,9 @@
 """Reads a video frame by frame: planes, proxy and exact presentation time, in constant memory."""
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from heapq import heappop, heappush
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,7 @@ from mvstylizer.errors import InputError
 from mvstylizer.video.convert import FrameConverter
 from mvstylizer.video.frame import Frame
 from mvstylizer.video.info import MAX_PIXELS, describe, frame_rate, open_container, picture_stream
+from mvstylizer.video.notices import source_notices
 
 # A recording often lacks its very last packets; nobody misses them.
 _TOLERATED_PACKETS = 2
@@ -28,6 +31,10 @@ _PROMISED_DURATION = {
 }
 # Broadcasts are joined in the middle: what comes before the first key frame cannot be decoded.
 _JOINED_MIDWAY = ("mpegts", "mpeg")
+# Packets are timed by their place in the file, and frames that change places on decoding carry a wrong time along.
+_TIMES_IN_FILE_ORDER = ("avi",)
+# No codec lets more frames change places (H.264: max_dec_frame_buffering).
+_MOST_REORDERED = 16
 
 
 class VideoReader:
@@ -35,7 +42,8 @@ class VideoReader:
 
     ``proxy_size`` is the long side of ``Frame.proxy`` in pixels. Frames are not turned: ``info.rotation``
     says how a viewer does. Interlaced video is passed through as it is. Frames may be pulled in another
-    thread, one at a time. The planes are read-only.
+    thread, one at a time. The planes are read-only. ``notices`` says in a line each what an output cannot keep of
+    the source's picture, and what may be wrong with it.
 
     Raises InputError when opening: no such file, a directory, not a video, no picture in it, HDR, no frame
     that can be decoded; and when iterating: the file is cut off or damaged at some second. A missing or
@@ -50,11 +58,13 @@ class VideoReader:
             self._stream.thread_type = av.codec.context.ThreadType.AUTO
             self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             self._good_until = Fraction(0)
-            self._decoded = self._decode()
+            swaps = self._container.format.name in _TIMES_IN_FILE_ORDER
+            self._decoded = _with_rising_times(self._decode()) if swaps else self._decode()
             self._first = next(self._decoded, None)
             if self._first is None:
                 raise InputError(f"{self._path}: holds not one frame that can be decoded; give another file")
             self.info = describe(self._path, self._container, self._stream, self._first)
+            self.notices = source_notices(self.info, self._first, self._container.format.name)
             self._converter = FrameConverter(self.info.colour, proxy_size)
         except BaseException:
             self._container.close()
@@ -75,20 +85,26 @@ class VideoReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.frames_from(0)
+
+    def frames_from(self, index: int) -> Iterator[Frame]:
+        """The frames from ``index`` on. Those before are decoded, so that all times are the same, but no more."""
         if self._first is None:
             raise RuntimeError("a VideoReader can be iterated once; open the file again")
         first, self._first = self._first, None
-        return self._frames(first)
+        return self._frames(first, index)
 
-    def _frames(self, first: VideoFrame) -> Iterator[Frame]:
+    def _frames(self, first: VideoFrame, skipped: int) -> Iterator[Frame]:
         pts = self._pts(first, None)
-        yield self._frame(first, pts)
+        if skipped == 0:
+            yield self._frame(first, pts)
         del first
-        for decoded in self._decoded:
+        for index, decoded in enumerate(self._decoded, start=1):
             if (decoded.width, decoded.height) != (self.info.width, self.info.height):
                 raise self._broken("the size of the picture changes")
             pts = self._pts(decoded, pts)
-            yield self._frame(decoded, pts)
+            if index >= skipped:
+                yield self._frame(decoded, pts)
 
     def _frame(self, decoded: VideoFrame, pts: int) -> Frame:
         (y, u, v), proxy = self._converter.planes_and_proxy(decoded)
@@ -152,6 +168,27 @@ class VideoReader:
             f"{self._path}: breaks off at {second:.1f} s ({what}); get a complete copy, or keep the rest: "
             f"ffmpeg -i IN -t {second:.1f} -c copy OUT.mkv"
         )
+
+
+def _with_rising_times(frames: Iterator[VideoFrame]) -> Generator[VideoFrame, None, None]:
+    """The same frames in the same order, with the same times put into order."""
+    waiting: deque[VideoFrame] = deque()
+    times: list[int] = []
+
+    def next_timed() -> VideoFrame:
+        frame = waiting.popleft()
+        if frame.pts is not None:
+            frame.pts = heappop(times)
+        return frame
+
+    for frame in frames:
+        waiting.append(frame)
+        if frame.pts is not None:
+            heappush(times, frame.pts)
+        if len(waiting) > _MOST_REORDERED:
+            yield next_timed()
+    while waiting:
+        yield next_timed()
 
 
 def _end(packet: "Packet[Stream]") -> Fraction:

@@ -16,6 +16,8 @@ _COPIED = ("audio", "subtitle", "attachment")
 # Written anew by the muxer, or no longer true of the new file.
 _STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration", "bps")
 _STALE_PREFIXES = ("number_of_", "_statistics_", "duration-", "bps-")
+_APPLE_KEYS = "com.apple.quicktime."
+_COVER_TYPES = {"mjpeg": "image/jpeg", "png": "image/png"}
 _MILLISECONDS = 1000
 _DURATION_FROM_ZERO = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 _MAX_TIMESCALE = 2**31 - 1
@@ -24,12 +26,13 @@ _MAX_TIMESCALE = 2**31 - 1
 class OtherTracks:
     """A second demuxer over the source that hands its other tracks on, packet for packet, as time passes.
 
-    ``left_out`` lists the streams that are not copied: further pictures, data (timecode, GPS), and cover
-    pictures where the container keeps none.
+    ``left_out`` lists the streams that are not copied: further pictures, and data such as GPS. A cover picture becomes
+    an attachment where the container keeps covers so; a time code goes along as metadata.
     """
 
     def __init__(self, info: VideoInfo) -> None:
-        self._source = open_container(info.path)
+        self._path = info.path
+        self._source = open_container(self._path)
         self._picture = picture_stream(self._source, info.path)
         self._targets: dict[int, Stream] = {}
         self._pending: Packet[Stream] | None = None
@@ -52,8 +55,10 @@ class OtherTracks:
                 _copy_description(stream, add_picture())
             elif self._is_copied(stream, output):
                 self._targets[stream.index] = self._attach_one(stream, output)
+            elif _is_cover(stream) and self._attach_cover(stream, output):
+                continue
             # mp4 keeps chapters as such a track too; they are copied as chapters.
-            elif not (chapters and other_stream(stream).codec == "bin_data"):
+            elif not (chapters and other_stream(stream).codec == "bin_data") and not self._is_time_code(stream):
                 left_out.append(other_stream(stream))
         self.left_out = tuple(left_out)
         output.metadata.update(_lasting(self._source.metadata))
@@ -98,9 +103,29 @@ class OtherTracks:
         types: list[str] = [stream.type for stream in self._targets.values()]
         return {kind: types.count(kind) for kind in _COPIED}
 
+    def mov_flags(self) -> str:
+        """The muxer's flags for mp4 and mov: index first, and the keys of Apple's cameras if the source has them."""
+        has_keys = any(key.startswith(_APPLE_KEYS) for key in self._source.metadata)
+        return "+faststart+use_metadata_tags" if has_keys else "+faststart"
+
     def _is_copied(self, stream: Stream, output: OutputContainer) -> bool:
-        is_cover = stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
-        return stream.type in _COPIED or (is_cover and output.format.name != "matroska")
+        return stream.type in _COPIED or (_is_cover(stream) and output.format.name != "matroska")
+
+    def _is_time_code(self, stream: Stream) -> bool:
+        """Whether this is the picture's own time code, which the muxers write again from its metadata."""
+        code = stream.metadata.get("timecode")
+        return stream.type == "data" and code is not None and code == self._picture.metadata.get("timecode")
+
+    def _attach_cover(self, stream: Stream, output: OutputContainer) -> bool:
+        kind = _COVER_TYPES.get(other_stream(stream).codec)
+        with open_container(self._path) as source:
+            packets = source.demux(source.streams[stream.index])
+            picture = next((bytes(packet) for packet in packets if packet.size), None)
+        if kind is None or picture is None:
+            return False
+        name = stream.metadata.get("filename", f"cover.{kind.removeprefix('image/').replace('jpeg', 'jpg')}")
+        output.add_attachment(name, kind, picture)
+        return True
 
     def _attach_one(self, stream: Stream, output: OutputContainer) -> Stream:
         try:
@@ -109,13 +134,16 @@ class OtherTracks:
             target = output.add_stream_from_template(stream, opaque=True)
         except (ValueError, av.FFmpegError) as error:
             other = other_stream(stream)
-            name = self._source.name.removeprefix("file:")
             raise UsageError(
-                f"{name}: {other.type} track {other.index} ({other.codec}) does not fit into "
+                f"{self._path}: {other.type} track {other.index} ({other.codec}) does not fit into "
                 f"{output.format.name}; name the output {_better_name(other)} to keep it"
             ) from error
         _copy_description(stream, target)
         return target
+
+
+def _is_cover(stream: Stream) -> bool:
+    return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
 
 
 def _better_name(track: OtherStream) -> str:

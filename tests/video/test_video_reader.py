@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from mvstylizer.errors import InputError
-from mvstylizer.video import ColourSpace, ColourTags, Frame, VideoReader, planes_to_rgb, rgb_to_yuv
+from mvstylizer.video import ColourSpace, ColourTags, Frame, OtherStream, VideoReader, planes_to_rgb, rgb_to_yuv
+from mvstylizer.video.notices import left_out_notices
 from tests.clips import Clip, picture, write_clip
 
+FFMPEG_TRANSFERS = {"PQ": "smpte2084", "HLG": "arib-std-b67"}
 FASTSTART = {"movflags": "faststart"}
 
 
@@ -247,7 +249,71 @@ def test_hdr_is_refused_with_advice(tmp_path: Path, transfer: int, name: str) ->
     """HDR is not shown wrongly but refused, with a command that makes it SDR."""
     clip = Clip(frames=2, pixel_format="yuv420p10le", colour=(9, transfer, 9, 1))
     message = refused(write_clip(tmp_path / "in.mp4", clip))
-    assert name in message and "tonemap" in message
+    assert name in message and "tonemap" in message and FFMPEG_TRANSFERS[name] in message
+
+
+@pytest.mark.parametrize(
+    ("clip", "notices"),
+    [
+        (Clip(pixel_format="yuv422p10le"), ["10-bit video", "4:2:2 colour"]),
+        (Clip(codec="ffv1", pixel_format="yuva444p", options={}), ["4:4:4 colour", "transparency"]),
+        (Clip(codec="ffv1", pixel_format="bgr0", options={}), ["RGB video is written as YUV"]),
+        (Clip(95, 62, codec="ffv1", options={}), ["95x62 is written as 96x62"]),
+        (Clip(options={"x264-params": "interlaced=1:log-level=error"}), ["interlaced video"]),
+        (Clip(pixel_format="yuv420p10le", colour=(9, 2, 9, 1)), ["10-bit video", "taken for SDR"]),
+        (Clip(pixel_format="gray", sounds=("aac",), rotation=90), []),
+    ],
+    ids=["10 bit 4:2:2", "alpha", "RGB", "odd", "interlaced", "untold wide colour", "nothing"],
+)
+def test_what_cannot_be_kept_is_noticed(tmp_path: Path, clip: Clip, notices: list[str]) -> None:
+    """A reader knows when opening, a line each, what an output will not hold of the picture."""
+    with VideoReader(write_clip(tmp_path / "in.mkv", replace(clip, frames=2))) as reader:
+        assert len(reader.notices) == len(notices)
+        for found, wanted in zip(reader.notices, notices, strict=True):
+            assert wanted in found and "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "clip"),
+    [
+        ("in.ts", Clip(sounds=("aac",))),
+        ("in.ogv", Clip(codec="libvpx", options={}, time_base=Fraction(1, 25))),
+        ("in.gif", Clip(codec="gif", pixel_format="rgb8", options={}, time_base=Fraction(1, 100))),
+    ],
+    ids=["ts", "ogg", "gif"],
+)
+def test_an_end_that_is_cut_off_is_noticed_where_nothing_counts_the_frames(
+    tmp_path: Path, name: str, clip: Clip
+) -> None:
+    """Transport streams, Ogg and GIF do not say how long they are; that they end in the middle is told."""
+    path = write_clip(tmp_path / name, clip)
+    with VideoReader(path) as reader:
+        assert not any("cut off" in notice for notice in reader.notices)
+    data = path.read_bytes()
+    for length in (len(data) * 7 // 10, len(data) - 1):
+        path.write_bytes(data[:length])
+        with VideoReader(path) as reader:
+            assert any("cut off" in notice for notice in reader.notices)
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("libx264", {"preset": "veryfast"}), ("mpeg4", {"bf": "2", "b": "4000000"}), ("mpeg4", {"b": "4000000"})],
+    ids=["H.264 reordered", "MPEG-4 reordered", "MPEG-4"],
+)
+def test_frames_of_an_avi_are_evenly_spaced(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
+    """AVI has no presentation times; frames that are stored in another order are shown one after the other anyway."""
+    clip = Clip(codec=codec, options=options, time_base=Fraction(1, 25))
+    frames = read(write_clip(tmp_path / "in.avi", clip))
+    assert set(np.diff([frame.pts for frame in frames])) == {1}
+    for index, frame in enumerate(frames):
+        assert np.abs(frame.proxy.astype(int) - picture(clip, index)).mean() < 5
+
+
+def test_left_out_tracks_are_noticed() -> None:
+    """A track that is not copied is named by its kind, number and codec."""
+    lines = left_out_notices([OtherStream(2, "data", "bin_data"), OtherStream(3, "video", "mjpeg")])
+    assert lines == ("data track 2 (bin_data) is left out", "video track 3 (mjpeg) is left out")
 
 
 def test_huge_pictures_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,13 @@ import pytest
 from av.stream import AttachmentStream
 
 from mvstylizer.errors import NoSpaceError, OutputError, UsageError
-from mvstylizer.video import VideoReader, VideoWriter, planes_to_rgb
+from mvstylizer.video import Encoding, VideoReader, VideoWriter, planes_to_rgb
 from tests.clips import Clip, packets, picture, write_clip
 
 
 def copy(source: Path, target: Path, *, crf: int = 12) -> Path:
     """The identity stylizer: read, write, nothing else."""
-    with VideoReader(source) as reader, VideoWriter(target, reader, crf=crf) as writer:
+    with VideoReader(source) as reader, VideoWriter(target, reader, Encoding(crf=crf)) as writer:
         for frame in reader:
             writer.write((frame.y, frame.u, frame.v), frame.pts)
     return target
@@ -204,8 +204,6 @@ def test_outputs_that_must_not_be_are_refused_before_any_work(source: Path, tmp_
     refuse(source, tmp_path / "none" / "out.mp4", "no such directory")
     refuse(source, tmp_path / "out", "cannot tell the format", UsageError)
     refuse(source, tmp_path / "out" / "x.avi", "cannot tell the format", UsageError)
-    refuse(source, tmp_path / "out" / "x.mp4", "preset", UsageError, preset="quick")
-    refuse(source, tmp_path / "out" / "x.mp4", "crf", UsageError, crf=52)
     assert taken.read_bytes() == b"precious"
 
 
@@ -277,9 +275,8 @@ def test_a_full_disk_says_how_much_is_missing(source: Path, tmp_path: Path, monk
 
 def test_a_result_that_differs_is_not_published(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The finished file is read back before it gets its name; a lost frame is noticed."""
-    monkeypatch.setattr(VideoWriter, "_last_duration", lambda self: 1)
     monkeypatch.setattr(
-        "mvstylizer.video.writer.Expected",
+        "mvstylizer.video.joining.Expected",
         lambda n, first, last, tracks: _expected(n + 1, first, last, tracks),
     )
     with pytest.raises(OutputError, match="10 of 11 frames"):
