@@ -27,7 +27,7 @@ from mvstylizer.video import VideoReader
 from tests.clips import Clip, packets, write_clip
 from tests.scenes import no_thread_left, pan, texture, write_scene
 
-COMMANDS = ["stylize", "styles", "serve", "demo", "distill", "train", "export"]
+COMMANDS = ["stylize", "preview", "styles", "serve", "demo", "distill", "train", "export", "completion"]
 USAGE, INPUT, EDGE = 2, 3, 4
 
 
@@ -241,6 +241,9 @@ def test_the_flag_wins_over_the_variable(
         ("PROPAGATION", "magic"),
         ("KEY_FRAMES", "all"),
         ("PRESET", "fastest"),
+        ("CODEC", "av1"),
+        ("EFFORT", "much"),
+        ("PROGRESS", "dots"),
         ("EDGE_PATIENCE", "long"),
     ],
 )
@@ -287,6 +290,9 @@ def test_an_empty_variable_counts_as_unset(
         ("--key-interval", "often"),
         ("--crf", "52"),
         ("--crf", "-1"),
+        ("--codec", "libx264"),
+        ("--effort", "much"),
+        ("--progress", "dots"),
         ("--flow", "sideways"),
         ("--propagation", "magic"),
         ("--preset", "fastest"),
@@ -387,12 +393,10 @@ def test_damaged_releases_are_refused(
 
 
 def test_outputs_that_cannot_be_are_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing directory, a directory, an unknown format: refused before any work."""
-    for name in ("folder.mp4", "folder.png"):
-        (desk.outputs.parent / name).mkdir()
-    for name in ("missing/out.mp4", "folder.mp4", "out.avi", "out"):
+    """A missing directory or an unknown format is refused before any work."""
+    for name in ("missing/out.mp4", "out.avi", "out"):
         refused(desk, desk.stylize(output=desk.outputs.parent / name), capsys, USAGE)
-    for name in ("missing/out.png", "folder.png", "out.bmp", "out.xyz", "out"):
+    for name in ("missing/out.png", "out.bmp", "out.xyz", "out"):
         refused(desk, desk.stylize(source=desk.picture, output=desk.outputs.parent / name), capsys, USAGE)
 
 
@@ -463,9 +467,10 @@ def test_an_edge_that_is_down_is_named(
 
 @dataclass
 class OddEdge:
-    """An HTTP server that answers as told: PUT and POST get (status, content type, body)."""
+    """An HTTP server that answers as told: PUT, GET and POST get (status, content type, body)."""
 
     put: tuple[int, str, bytes] = (201, "application/json", b"{}")
+    get: tuple[int, str, bytes] = (200, "application/json", b'{"sha256": "5a17"}')
     post: tuple[int, str, bytes] = (200, "text/plain", b"")
     hangs: threading.Event | None = None
     """A POST waits for it, if any, before it is answered."""
@@ -477,6 +482,9 @@ def serving(edge: OddEdge) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             self._answer(*edge.put)
+
+        def do_GET(self) -> None:
+            self._answer(*edge.get)
 
         def do_POST(self) -> None:
             edge.asked.append(self.path)
@@ -521,6 +529,7 @@ SMALL_JPEG = encode_jpeg(texture(8, 8))
         OddEdge(put=(200, "text/html", b"<html>router login</html>"), post=(200, "text/html", b"<html>login</html>")),
         OddEdge(put=(404, "text/html", b"<html>not found</html>")),
         OddEdge(put=(301, "text/html", b"")),
+        OddEdge(get=(404, "text/html", b"<html>not found</html>")),
         OddEdge(put=(500, "application/json", b'{"error": "it broke", "code": "internal", "request_id": "1"}')),
         OddEdge(post=(200, "image/jpeg", b"\xff\xd8\xff garbage")),
         OddEdge(post=(200, "image/jpeg", SMALL_JPEG)),
@@ -528,7 +537,7 @@ SMALL_JPEG = encode_jpeg(texture(8, 8))
         OddEdge(post=(404, "application/json", b'{"error": "what style?", "code": "unknown-style"}')),
         OddEdge(post=(503, "application/json", b'{"error": "busy", "code": "busy"}')),
     ],
-    ids=["html", "404", "redirect", "500", "no jpeg", "wrong size", "empty", "forgetful", "busy"],
+    ids=["html", "404", "redirect", "no release", "500", "no jpeg", "wrong size", "empty", "forgetful", "busy"],
 )
 def test_an_edge_that_makes_no_sense_is_named(desk: Desk, capsys: pytest.CaptureFixture[str], edge: OddEdge) -> None:
     """Whatever an odd server answers, in the end it is one line that names the edge, and no output."""
@@ -565,7 +574,7 @@ def test_a_server_of_another_kind_is_named(desk: Desk, capsys: pytest.CaptureFix
 @pytest.mark.slow
 @pytest.mark.parametrize("waits", [True, False], ids=["waiting", "working"])
 def test_an_interruption_leaves_nothing(desk: Desk, waits: bool) -> None:
-    """Ctrl-C in the middle of a video, waiting for an edge or working: exit code 130, no output, nothing temporary."""
+    """Ctrl-C in the middle of a video, waiting for an edge or working: exit code 130, no output that can be seen."""
     source = write_scene(desk.outputs.parent / "long.mp4", pan(50, 96, 160) * 30)
     edge = OddEdge(hangs=threading.Event())
     with serving(edge) as url:
@@ -581,7 +590,8 @@ def test_an_interruption_leaves_nothing(desk: Desk, waits: bool) -> None:
             _, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert re.fullmatch(r"mvstylizer: interrupted[^\n]*\n", err)
-    assert list(desk.outputs.iterdir()) == []
+    # What a later run goes on from is hidden.
+    assert not [path for path in desk.outputs.iterdir() if not path.name.startswith(".")]
 
 
 def _begun(outputs: Path) -> bool:
