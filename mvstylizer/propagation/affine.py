@@ -179,7 +179,9 @@ def _agreement(frame: NDArray[np.uint8], moved: NDArray[np.uint8]) -> NDArray[np
 def _multiply_add(plane: NDArray[np.uint8], gain: Field, offset: Field) -> NDArray[np.uint8]:
     """``plane · gain + offset`` rounded and saturated to uint8, the fields scaled up bilinearly.
 
-    Done in 16-bit fixed point: gains, clipped to ±8, with 12 fractional bits, products and offsets with 4.
+    Done in 16-bit fixed point: gains, clipped to ±8, with 12 fractional bits, products and offsets with 4. Each
+    operation has operands of one type, and the result of most goes where one of them was: OpenCV's mixed types and
+    weighted sums, which would do with fewer, take five times as long.
     """
     size = plane.shape[1], plane.shape[0]
     fraction = 1 << _FRACTION_BITS
@@ -188,5 +190,6 @@ def _multiply_add(plane: NDArray[np.uint8], gain: Field, offset: Field) -> NDArr
     fixed_offset = np.clip(offset * fraction, -32767, 32767).astype(np.int16)
     gains = cv2.resize(fixed_gain, size, interpolation=cv2.INTER_LINEAR)
     offsets = cv2.resize(fixed_offset, size, interpolation=cv2.INTER_LINEAR)
-    product = cv2.multiply(plane, gains, scale=fraction / gain_bits, dtype=cv2.CV_16S)
-    return cv2.addWeighted(product, 1 / fraction, offsets, 1 / fraction, 0, dtype=cv2.CV_8U)  # type: ignore[return-value]
+    cv2.multiply(plane.astype(np.int16), gains, gains, scale=fraction / gain_bits)
+    values = cv2.add(gains, offsets, gains)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(values, 0), alpha=1 / fraction), np.uint8)

@@ -99,7 +99,7 @@ def _configure(context: VideoCodecContext, info: VideoInfo, encoding: Encoding) 
     context.thread_count = encoding.threads
     context.options = {
         "crf": str(encoding.crf), "preset": encoding.preset, **_QUIET.get(encoding.library, {}),
-        **_REPEATABLE.get(encoding.library, {}),
+        **_REPEATABLE.get(encoding.library, {}), "chroma_sample_location": info.chroma_location,
     }  # fmt: skip
     if info.sample_aspect_ratio is not None:
         context.sample_aspect_ratio = info.sample_aspect_ratio

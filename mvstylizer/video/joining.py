@@ -30,7 +30,7 @@ def new_output(
     # Left to itself the muxer would move everything by the sound's priming, which starts before 0.
     options = {"avoid_negative_ts": "disabled"}
     if kind != "matroska":
-        options = {"movflags": "+faststart", "movie_timescale": str(tracks.movie_timescale())}
+        options = {"movflags": tracks.mov_flags(), "movie_timescale": str(tracks.movie_timescale())}
     output = av.open(name, "w", format=kind, container_options=options)
     streams: list[VideoStream] = []
 

@@ -124,7 +124,8 @@ class VideoWriter:
 
     def _check_tracks(self) -> tuple[OtherStream, ...]:
         with closing(OtherTracks(self._info)) as tracks:
-            new_output(devnull, self._kind, self._info, self._encoding, tracks)
+            output, _ = new_output(devnull, self._kind, self._info, self._encoding, tracks)
+            output.close()
             return tracks.left_out
 
     @property
