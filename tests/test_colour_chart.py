@@ -78,14 +78,18 @@ def grey_photo() -> Picture:
 
 GREYS = {"ramp": grey_ramp, "photo": grey_photo}
 
-# Shortcomings of release 2026.11-2: dark greys leave the hues of these styles, by 3 to 8 in CIE-Lab where 2.3 is
-# allowed, and the darkest red turns by 88 degrees. Strict: a release that mends one of them must take it off the list.
+# Shortcomings of release 2026.11-3: dark greys of a ramp leave the hues of these styles, by 4 to 8 in CIE-Lab where 2.3
+# is allowed, those of a photo by 3 to 4 in the DNN's own pixels, and the darkest red turns by 109 degrees. Strict: a
+# release that mends one of them must take it off the list.
 STRAYING_GREYS: set[tuple[str, ...]] = {
-    ("warm coffee", "ramp"),
-    ("warm astronaut", "ramp"),
-    ("warm astronaut", "photo"),
-    ("blue coffee", "ramp"),
-    ("blue astronaut", "ramp"),
+    ("warm astronaut", "ramp", "raw"),
+    ("warm astronaut", "ramp", "final"),
+    ("blue coffee", "ramp", "raw"),
+    ("blue coffee", "ramp", "final"),
+    ("blue astronaut", "ramp", "raw"),
+    ("blue astronaut", "ramp", "final"),
+    ("warm astronaut", "photo", "raw"),
+    ("blue astronaut", "photo", "raw"),
 }
 STRAYING_REDS: set[tuple[str, ...]] = {("rocket",)}
 
@@ -128,6 +132,12 @@ def stylized(content: Picture, name: str) -> dict[str, Picture]:
     final = stylize_picture(content, Style.of_photo(photograph), stylizer)
     stylizer.close()
     return {"raw": raw, "final": final}
+
+
+@cache
+def stylized_greys(name: str, content: str) -> dict[str, Picture]:
+    """``stylized`` of the ramp or the grey photo."""
+    return stylized(GREYS[content](), name)
 
 
 @dataclass(frozen=True)
@@ -195,13 +205,15 @@ def with_known(cases: Iterable[tuple[str, ...]], straying: set[tuple[str, ...]])
     return [pytest.param(*case, marks=[mark] if case in straying else []) for case in cases]
 
 
-@pytest.mark.parametrize(("name", "content"), with_known(product(NARROW_STYLES, GREYS), STRAYING_GREYS))
-def test_greys_get_the_hues_of_the_style_and_no_others(name: str, content: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "way"), with_known(product(NARROW_STYLES, GREYS, ("raw", "final")), STRAYING_GREYS)
+)
+def test_greys_get_the_hues_of_the_style_and_no_others(name: str, content: str, way: str) -> None:
     """In a style of warm or blue tones only, no grey comes out in another hue, nor in more colour than the style."""
     hues = Hues.of(style(name))
     assert hues.high - hues.low < 60
-    far = {way: hues.beyond(result) for way, result in stylized(GREYS[content](), name).items()}
-    assert max(max(values) for values in far.values()) <= JUST_NOTICEABLE, f"sideways, above: {far}"
+    far = hues.beyond(stylized_greys(name, content)[way])
+    assert max(far) <= JUST_NOTICEABLE, f"sideways, above: {far}"
 
 
 @pytest.mark.parametrize("content", GREYS)
@@ -209,7 +221,7 @@ def test_greys_get_the_hues_of_the_style_and_no_others(name: str, content: str) 
 def test_greys_take_part_in_the_look(name: str, content: str) -> None:
     """A grey content gets the style's tint: half of the style's own colour at least, and on its side."""
     hues, (chroma, _) = Hues.of(style(name)), polar(style(name))
-    for result in stylized(GREYS[content](), name).values():
+    for result in stylized_greys(name, content).values():
         own, angle = polar(result)
         along = own * np.cos(np.radians(turn(angle, hues.middle)))
         assert along.mean() > 0.5 * chroma.mean()

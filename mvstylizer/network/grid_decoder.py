@@ -42,10 +42,11 @@ class GridDecoder(nn.Module):
         self.local = nn.ModuleList(_convolution(stride=1) for _ in range(2))
         self.overall = nn.ModuleList([nn.Linear(2 * code_size, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)])
         self.to_grid = nn.Conv2d(_HIDDEN, BINS * _COEFFICIENTS, 1)
+        self.to_closing = nn.Linear(_HIDDEN, 1)
         # An untrained decoder changes nothing of the closed-form transport.
-        nn.init.zeros_(self.to_grid.weight)
-        if self.to_grid.bias is not None:
-            nn.init.zeros_(self.to_grid.bias)
+        for last in (self.to_grid, self.to_closing):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
 
     def forward(
@@ -56,18 +57,22 @@ class GridDecoder(nn.Module):
         colorize: Colorize,
         codes: Tensor,
         window: Window = (slice(None), slice(None)),
-    ) -> Tensor:
-        """The ``window`` of the decoder's picture.
+    ) -> tuple[Tensor, Tensor]:
+        """The ``window`` of the decoder's picture, and how much of the way to close, 0..1 ``(N, 1, 1, 1)``: how far
+        the picture should be moved to the style's mean and covariance of colours.
 
         ``features`` are the encoder's four levels of the transported picture, ``codes`` the statistics of the content
         and of these features beside the style's.
         """
-        grid = self.grid(rgb, transported, features, colorize, codes)
+        code, mixed = self.overall
+        overall = self._activated(code(codes))
+        grid = self.grid(rgb, transported, features, colorize, mixed(overall))
         rows, columns = window
-        return transported[:, :, rows, columns] + self.changes(rgb, transported, grid, window)
+        mapped = transported[:, :, rows, columns] + self.changes(rgb, transported, grid, window)
+        return mapped, self.to_closing(overall).float().sigmoid()[:, :, None, None]
 
     def grid(
-        self, rgb: Tensor, transported: Tensor, features: Sequence[Tensor], colorize: Colorize, codes: Tensor
+        self, rgb: Tensor, transported: Tensor, features: Sequence[Tensor], colorize: Colorize, overall: Tensor
     ) -> Tensor:
         """The bilateral grid: ``(N, BINS · 12, ⌈H / 32⌉, ⌈W / 32⌉)``, bins outermost."""
         seen = [F.avg_pool2d(picture, STRIDE) for picture in (rgb, transported)]
@@ -77,8 +82,7 @@ class GridDecoder(nn.Module):
         x = self._activated(_normalised(self.gather(torch.cat(seen, dim=1))))
         for convolution in self.shrink:
             x = self._activated(convolution(x))
-        code, mixed = self.overall
-        x = x + mixed(self._activated(code(codes)))[:, :, None, None]
+        x = x + overall[:, :, None, None]
         for convolution in self.local:
             x = x + self._activated(convolution(x))
         return self.to_grid(x)  # type: ignore[no-any-return]

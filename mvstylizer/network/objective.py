@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from mvstylizer.network.colorization import OptimalTransport
 from mvstylizer.network.perceptual import SixteenfoldProxy
 
-_NEAR = 0.5
+_NEAR = 0.2
 """Distance to the style that counts as next to nothing: a share of less would be noise."""
 _NEAR_COLOUR = 0.02
 _FAINT = 1e-4
@@ -44,7 +44,7 @@ def perceptual_loss(
 
     The style's size may differ, Gram matrices do not see it. The squared distance to the style is a share of what
     ``yardstick`` leaves, a stylization of the same content that is to be beaten: plain distances of a few pairs that
-    lie far apart would drown all others of a batch, while squares of shares mind the pairs that do worse than it.
+    lie far apart would drown all others of a batch, while squares of shares mind the pairs that are no better than it.
     """
     with torch.no_grad():
         content_features = perceptual.thin(content, _CONTENT_LEVELS[-1] + 1)
@@ -52,8 +52,13 @@ def perceptual_loss(
         reached = style_term(grams(perceptual(yardstick)), wanted)
     features = perceptual.thin(output)
     content_distance = torch.stack([content_term(features[i], content_features[i]) for i in _CONTENT_LEVELS]).mean()
-    style_distance = (style_term(grams(perceptual.wide(features)), wanted) / (reached + _NEAR)).square().mean()
+    style_distance = cost_of_share(style_term(grams(perceptual.wide(features)), wanted) / (reached + _NEAR))
     return Loss(content_distance, style_distance, content_distance + style_weight * style_distance)
+
+
+def cost_of_share(share: Tensor) -> Tensor:
+    """Mean of the squares of shares ``(N,)`` of what the yardstick leaves, growing linearly where they exceed 1."""
+    return 2 * F.huber_loss(share, torch.zeros_like(share))
 
 
 def closed_form(content: Tensor, style: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from mvstylizer.network.smoothing import MetaSmoothing
 
 DecoderName = Literal["grid", "mirrored"]
 
-_CLOSING = 0.5
-"""How much of the way the decoder's picture is moved to the style's mean and covariance of colours."""
+PASSES = 2
+"""How often the grid decoder looks at what it has made of the picture and mends it."""
 _MARGIN = 16
 """Pixels mirrored around a picture, so that the convolutions' zero padding darkens what is cut away again."""
 
@@ -71,18 +71,21 @@ class Stylizer(nn.Module):
         padded = pad(photo)
         return self._statistics([padded, *self.encoder(padded)])
 
-    def forward(self, rgb: Tensor, code: Tensor, r: float = 1.0) -> Tensor:
+    def forward(self, rgb: Tensor, code: Tensor, r: float = 1.0, passes: int = PASSES) -> Tensor:
         """The stylized picture ``(N, 3, round(r·H), round(r·W))``; may leave 0..1 slightly, callers clamp."""
-        decoded = self.decode(rgb, code).float()
+        decoded = self.decode(rgb, code, passes).float()
         # The last step makes the pixels: half precision would band smooth skies.
         with torch.autocast(rgb.device.type, enabled=False):
             return self.smoothing(decoded, r)  # type: ignore[no-any-return]
 
-    def decode(self, rgb: Tensor, code: Tensor) -> Tensor:
-        """The decoder's picture I_cs, at the size of ``rgb``: everything before the meta-smoothing."""
+    def decode(self, rgb: Tensor, code: Tensor, passes: int = PASSES) -> Tensor:
+        """The decoder's picture I_cs, at the size of ``rgb``: everything before the meta-smoothing.
+
+        Of several ``passes`` (the grid decoder's), only the last is differentiated.
+        """
         padded, window = pad(rgb), window_of(rgb)
         if isinstance(self.decoder, GridDecoder):
-            return self._mapped(self.decoder, padded, code, window)
+            return self._mapped(self.decoder, padded, code, window, passes)
         style = self._by_level(code)
 
         def colorize(level: int, x: Tensor) -> Tensor:
@@ -93,11 +96,22 @@ class Stylizer(nn.Module):
 
         return crop(self.decoder(self.encoder(padded), colorize), window)
 
-    def _mapped(self, decoder: GridDecoder, padded: Tensor, code: Tensor, window: Window) -> Tensor:
+    def _mapped(self, decoder: GridDecoder, padded: Tensor, code: Tensor, window: Window, passes: int) -> Tensor:
+        transport = self._ways[0]
+        picture = _colorized(transport, padded, _statistics(transport, padded), self._by_level(code)[0])
+        with torch.no_grad():
+            for _ in range(passes - 1):
+                picture = self._mended(decoder, padded, picture, code)
+        return self._mended(decoder, padded, picture, code, window)
+
+    def _mended(
+        self, decoder: GridDecoder, padded: Tensor, picture: Tensor, code: Tensor,
+        window: Window = (slice(None), slice(None)),
+    ) -> Tensor:  # fmt: skip
+        """The ``window`` of a picture that is nearer to the style than ``picture``, a map of ``padded``'s colours."""
         style, transport = self._by_level(code), self._ways[0]
-        transported = _colorized(transport, padded, _statistics(transport, padded), style[0])
-        # What is still missing shows best in features of the picture as far as the closed form brings it.
-        features = self.encoder(transported.clamp(0, 1))
+        # What is still missing shows best in features of the picture as far as it has come.
+        features = self.encoder(picture.clamp(0, 1))
         statistics = self._statistics([padded, *features])
         own = self._by_level(statistics)
 
@@ -105,10 +119,10 @@ class Stylizer(nn.Module):
             return _colorized(self._ways[level], x, own[level], style[level])
 
         codes = torch.cat([statistics, code], dim=1)
-        mapped: Tensor = decoder(padded, transported, features, colorize, codes, window)
+        mapped, closing = decoder(padded, picture, features, colorize, codes, window)
         own_colours = _statistics(transport, mapped.clamp(0, 1))
-        # What the maps lost of the style's overall colours, half of it comes back; all of it would undo local light.
-        return torch.lerp(mapped, _colorized(transport, mapped, own_colours, style[0]), _CLOSING)
+        # Some of what the maps lost of the style's overall colours comes back; all of it would undo local light.
+        return torch.lerp(mapped, _colorized(transport, mapped, own_colours, style[0]), closing)
 
     def _by_level(self, code: Tensor) -> dict[int, Tensor]:
         parts = torch.split(code, list(self._code_sizes.values()), dim=1)

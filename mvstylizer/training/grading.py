@@ -65,6 +65,17 @@ def grade(picture: Picture, preset: Preset) -> Picture:
     return _saturated(x, preset.saturation).clip(0, 1).astype(np.float32)
 
 
+def toned(luma: NDArray[np.float32], exponents: NDArray[np.float32]) -> Picture:
+    """Black-and-white values ``(…)`` in 0..1 in a single tone, as RGB ``(…, 3)`` of that very luma.
+
+    A tone is a power of grey for each channel, ``exponents`` (red, green, blue): 1 for all is neutral, smaller for
+    red is warm, as in toned prints.
+    """
+    curve = np.linspace(0, 1, 1025, dtype=np.float32)[:, None] ** exponents
+    lumas = curve @ _LUMA
+    return np.stack([np.interp(luma, lumas, channel) for channel in curve.T], axis=-1).astype(np.float32)
+
+
 def _s_curve(x: Picture, slope: float) -> Picture:
     """Maps 0, ½ and 1 to themselves, with the given slope at ½ (a pair of mirrored powers)."""
     below = 0.5 * (2 * np.minimum(x, 0.5)) ** slope

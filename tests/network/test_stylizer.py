@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from torch import Tensor
 
 from mvstylizer.network.colorization import ColorizationName, OptimalTransport
 from mvstylizer.network.stylizer import PAPER, Stylizer, StylizerConfig, config_from, crop, pad, window_of
@@ -48,21 +49,38 @@ def test_members_of_a_batch_do_not_see_each_other(config: StylizerConfig) -> Non
 def test_untrained_it_is_the_closed_form_transport() -> None:
     """Before training the default stylizer is optimal transport between the colours of picture and photo.
 
-    It is transported once as a whole with its margins, and half-way again as what is left of it.
+    It is transported once as a whole with its margins, and in each pass half-way again as what is left of it.
     """
     torch.manual_seed(0)
     stylizer, transport = Stylizer().eval(), OptimalTransport()
+
+    def half_way(moved: Tensor) -> Tensor:
+        again: Tensor = transport(moved, transport.statistics(moved.clamp(0, 1)), code)
+        return (moved + again) / 2
+
     picture, photo = smooth_picture(37, 50, 4), smooth_picture(30, 30, 5)
     with torch.no_grad():
         result = stylizer(picture, stylizer.encode_style(photo))
         padded = pad(picture)
         code = transport.statistics(pad(photo))
-        moved = crop(transport(padded, transport.statistics(padded), code), window_of(picture))
-        again = transport(moved, transport.statistics(moved.clamp(0, 1)), code)
-        expected = (moved + again) / 2
+        moved = transport(padded, transport.statistics(padded), code)
+        moved = crop(half_way(moved), window_of(picture))
+        expected = half_way(moved)
         own = stylizer(picture, stylizer.encode_style(picture))
     torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(own, picture, rtol=0, atol=0.01)
+
+
+def test_each_pass_goes_on_from_the_one_before() -> None:
+    """Two passes are neither one nor one done twice: the second still sees the picture itself. Only it is learned."""
+    stylizer = perturbed_stylizer(StylizerConfig())
+    picture, code = smooth_picture(37, 50, 4), stylizer.encode_style(smooth_picture(30, 30, 5))
+    once, twice = (stylizer.decode(picture, code, passes) for passes in (1, 2))
+    again = stylizer.decode(once.detach(), code, 1)
+    assert (twice - once).abs().max() > 1e-3 and (twice - again).abs().max() > 1e-3
+    torch.testing.assert_close(twice, stylizer.decode(picture, code))
+    twice.sum().backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None for p in stylizer.decoder.parameters())
 
 
 def test_only_chosen_levels_are_colorized() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mvstylizer.training.grading import Preset, grade, random_preset
+from mvstylizer.training.grading import Preset, grade, random_preset, toned
 from tests.scenes import texture
 
 NEUTRAL = Preset((1, 1, 1), 0, 1, (0, 0, 0), (1, 1, 1), 1, 1)
@@ -141,3 +141,15 @@ def test_rare_draws_stay_within_what_is_shipped() -> None:
     assert 1.5 < max(warmth) < 5 / 3 and 3 / 5 < min(warmth) < 2 / 3
     assert max(abs(p.exposure) for p in presets) < 0.75
     assert all(0 <= b < w <= 1 for p in presets for b, w in zip(p.black, p.white, strict=True))
+
+
+def test_toned_prints_keep_luma_and_have_one_tone() -> None:
+    """Each value keeps its luma and gets the colour that the powers of grey give that luma; equal powers none."""
+    values = np.linspace(0, 1, 57, dtype=np.float32).reshape(3, 19)
+    neutral = toned(values, np.ones(3, np.float32))
+    np.testing.assert_allclose(neutral, np.repeat(values[..., None], 3, axis=-1), atol=1e-6)
+    exponents = np.array([0.6, 1.0, 1.7], np.float32)
+    warm = toned(values, exponents)
+    np.testing.assert_allclose(warm @ LUMA, values, atol=1e-4)
+    grey = warm[..., :1] ** (1 / exponents[0])
+    np.testing.assert_allclose(warm, grey**exponents, atol=1e-3)
