@@ -1,15 +1,15 @@
 """How near propagated frames come to stylizing every frame (DESIGN §5; beyond the paper's Table 4).
 
-``python -m benchmarks.propagation`` prints one Markdown table: MS-SSIM, mean over clips and intermediate frames, by
-key-frame interval. References are the DNN's own output on every frame and, for `affine`, every frame through the DNN
-and the affine fit, which is what the device shows at key frames. With ``--check`` the exit code says whether the
-"must" of DESIGN §7 is met.
+``python -m benchmarks.propagation`` writes ``propagation.md`` and ``propagation.png`` into benchmarks/results: MS-SSIM,
+mean over clips and intermediate frames, by key-frame interval, of what the product has and of what lost against it.
+References are the DNN's own output on every frame and, for `affine`, every frame through the DNN and the affine fit,
+which is what the device shows at key frames. With ``--check`` the exit code says whether DESIGN §7's "must" is met.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +17,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clips import SHARED, clip_paths, machine, proxies
+from benchmarks.clips import SHARED, machine
+from benchmarks.footage import COLOUR, Footage, Picture, float_luma, footage, likeness
+from benchmarks.plot import Line, write_plot
+from benchmarks.propagation_candidates import BilateralGrid, FlowOnly, Hybrid, PreviousOnly
+from mvstylizer.durable import write_bytes
 from mvstylizer.engine import Engine
 from mvstylizer.errors import MVStylizerError
-from mvstylizer.flow import FlowName, estimator, luma
-from mvstylizer.metrics import ms_ssim
-from mvstylizer.pictures import read_picture
-from mvstylizer.propagation import AffinePropagation, Propagation, WarpPropagation
-from mvstylizer.video import ColourSpace
+from mvstylizer.flow import estimator
+from mvstylizer.propagation import Propagation, WarpPropagation
+from mvstylizer.propagation.look import StylizedKey
 
 INTERVALS = (2, 15, 45)
 FRAMES = 46
@@ -32,7 +34,8 @@ FRAMES = 46
 MUST = {"dnn": (0.988, 0.970, 0.945), "path": (0.997, 0.988, 0.973)}
 """DESIGN §7, by interval: against the DNN's own output, and against the whole path."""
 
-Picture = NDArray[np.uint8]
+SAME_FIT = ("affine", "affine, previous only", "flow only")
+"""Ways whose key frames are what the whole path shows of them."""
 
 
 @dataclass(frozen=True)
@@ -48,49 +51,61 @@ class Row:
         return [float(x) for x in np.mean(list(self.scores.values()), axis=0)]
 
 
-def measure_clip(
-    frames: list[Picture], style: Picture, engine: Engine, flow: FlowName
-) -> dict[tuple[str, str], list[float]]:
-    """MS-SSIM of each method against each reference, one value an interval."""
-    code = engine.encode_style(style)
-    stylized = [engine.stylize(frame, code) for frame in frames]
-    colour = ColourSpace("bt601", "full")
-    affine = AffinePropagation(colour, estimator(flow))
-    ways: dict[str, Propagation] = {
-        "warp (Algorithm 1)": WarpPropagation(colour, estimator(flow)),
-        "affine": affine,
-        "affine + residual": AffinePropagation(colour, estimator(flow), residual=True),
+def ways(clip: Footage) -> dict[str, Callable[[int, int, int], Picture]]:
+    """By name: what a way of propagation makes of the frame of an index between two key frames."""
+    return {
+        "warp (Algorithm 1)": _Product(clip, WarpPropagation(COLOUR, estimator(clip.flow))).picture,
+        "bilateral grid": BilateralGrid(clip).picture,
+        "flow only": FlowOnly(clip).picture,
+        "flow only + residual": FlowOnly(clip, residual=True).picture,
+        "affine, previous only": PreviousOnly(clip).picture,
+        "affine": _Product(clip, clip.affine).picture,
+        "hybrid of warp and affine": Hybrid(clip).picture,
     }
-    path = [affine.key(f, s).look.on_proxy(f) for f, s in zip(frames, stylized, strict=True)]
+
+
+def measure_clip(clip: Footage, every: int = 1) -> dict[tuple[str, str], list[float]]:
+    """MS-SSIM of each method against each reference, one value an interval; of every n-th intermediate frame."""
     results: dict[tuple[str, str], list[float]] = {}
-    for name, way in ways.items():
-        for interval in INTERVALS:
-            pictures = dict(_propagated(frames, stylized, way, interval))
-            results.setdefault((name, "dnn"), []).append(_mean_ms_ssim(pictures, stylized))
-            if name == "affine":
-                results.setdefault((name, "path"), []).append(_mean_ms_ssim(pictures, path))
+    methods = ways(clip)
+    dnn: dict[int, NDArray[np.float32]] = {}
+    for interval in INTERVALS:
+        wanted = list(_between(len(clip.frames), interval))[every // 2 :: every]
+        dnn |= {i: float_luma(clip.stylized(i)) for i, _, _ in wanted if i not in dnn}
+        for name, picture in methods.items():
+            pictures = {i: picture(i, before, after) for i, before, after in wanted}
+            found = {"dnn": [likeness(shown, dnn[i]) for i, shown in pictures.items()]}
+            if name in SAME_FIT:
+                found["path"] = [likeness(shown, clip.path_luma(i)) for i, shown in pictures.items()]
+            for reference, values in found.items():
+                results.setdefault((name, reference), []).append(float(np.mean(values)))
     return results
 
 
-def _propagated(
-    frames: list[Picture], stylized: list[Picture], way: Propagation, interval: int
-) -> Iterator[tuple[int, Picture]]:
-    """Index and picture of every intermediate frame; the last frame is a key frame too, so that all have two sides."""
-    last = len(frames) - 1
-    keys = {i: way.key(frames[i], stylized[i]) for i in {*range(0, len(frames), interval), last}}
-    for i, frame in enumerate(frames):
-        before = i - i % interval
-        after = min(before + interval, last)
-        if i not in keys:
-            yield i, way.between(frame, keys[before], keys[after], (i - before) / (after - before)).on_proxy(frame)
+class _Product:
+    """A way of propagation that the product has; its key frames are kept."""
+
+    def __init__(self, clip: Footage, way: Propagation) -> None:
+        self._clip, self._way = clip, way
+        self._keys: dict[int, StylizedKey] = {}
+
+    def picture(self, index: int, before: int, after: int) -> Picture:
+        frame, position = self._clip.frames[index], (index - before) / (after - before)
+        return self._way.between(frame, self._key(before), self._key(after), position).on_proxy(frame)
+
+    def _key(self, index: int) -> StylizedKey:
+        if index not in self._keys:
+            self._keys[index] = self._way.key(self._clip.frames[index], self._clip.stylized(index))
+        return self._keys[index]
 
 
-def _mean_ms_ssim(pictures: dict[int, Picture], reference: list[Picture]) -> float:
-    return float(np.mean([ms_ssim(_float_luma(p), _float_luma(reference[i])) for i, p in pictures.items()]))
-
-
-def _float_luma(picture: Picture) -> NDArray[np.float32]:
-    return luma(picture).astype(np.float32)
+def _between(frames: int, interval: int) -> Iterator[tuple[int, int, int]]:
+    """Intermediate frames and their key frames; the last frame is one too, so that all have two sides."""
+    last = frames - 1
+    for i in range(last):
+        if i % interval:
+            before = i - i % interval
+            yield i, before, min(before + interval, last)
 
 
 def table(rows: list[Row]) -> Iterator[str]:
@@ -116,6 +131,20 @@ def missed(rows: list[Row]) -> list[str]:
     return lines
 
 
+def _plot(path: Path, rows: list[Row]) -> None:
+    lines = [Line(row.method, list(zip(INTERVALS, row.mean(), strict=True))) for row in rows if row.reference == "dnn"]
+    write_plot(path, lines, "MS-SSIM against the DNN on every frame", "frames from key frame to key frame", "MS-SSIM")
+
+
+def _measured(options: argparse.Namespace, engine: Engine) -> list[Row]:
+    scores: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for clip in footage(options.clips, options.styles, engine, FRAMES, options.flow):
+        for key, values in measure_clip(clip, options.every).items():
+            scores.setdefault(key, {})[clip.name] = values
+        print(f"{clip.name} done", file=sys.stderr)
+    return [Row(method, reference, by_clip) for (method, reference), by_clip in scores.items()]
+
+
 def main() -> int:
     """Run the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,26 +152,32 @@ def main() -> int:
     parser.add_argument("--styles", type=Path, default=SHARED / "styles", help="clip n gets the n-th photo here")
     parser.add_argument("--release", type=Path, help="default: the bundled one")
     parser.add_argument("--flow", choices=("dis", "lucas-kanade", "farneback"), default="dis")
+    parser.add_argument("--every", type=int, default=2, help="intermediate frames from one measured to the next")
     parser.add_argument("--check", action="store_true", help="exit 1 unless the must of DESIGN §7 is met")
     parser.add_argument("--json", type=Path, help="also write all scores here")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder to write to")
     options = parser.parse_args()
     cv2.setNumThreads(2)
     engine = Engine(options.release)
-    styles = sorted(options.styles.glob("*.jpg"))
-    scores: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for number, path in enumerate(clip_paths(options.clips)):
-        style = read_picture(styles[number * len(styles) // 12 % len(styles)])
-        for key, values in measure_clip(proxies(path, FRAMES), style, engine, options.flow).items():
-            scores.setdefault(key, {})[path.stem] = values
-        print(f"{path.stem} done", file=sys.stderr)
-    rows = [Row(method, reference, by_clip) for (method, reference), by_clip in scores.items()]
-    print("\n".join([*machine(), f"- release {engine.version}, flow {options.flow}", "", *table(rows)]))
+    rows = _measured(options, engine)
+    failures = missed(rows)
+    lines = [
+        "# Propagation: MS-SSIM against stylizing every frame, `python -m benchmarks.propagation`",
+        "",
+        *machine(),
+        f"- release {engine.version}, flow {options.flow}, every {options.every}. intermediate frame measured",
+        "",
+        *table(rows),
+        "",
+        "![MS-SSIM by key-frame interval](propagation.png)",
+        "",
+        *([f"- below the must: {line}" for line in failures] or ["DESIGN §7's must is met."]),
+    ]
+    print("\n".join(lines))
+    write_bytes(options.results / "propagation.md", ("\n".join(lines) + "\n").encode(), overwrite=True)
+    _plot(options.results / "propagation.png", rows)
     if options.json:
         options.json.write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
-    failures = missed(rows)
-    print(
-        "\n".join(["", *(f"below the must: {line}" for line in failures)]) if failures else "\nDESIGN §7's must is met."
-    )
     return 1 if failures and options.check else 0
 
 

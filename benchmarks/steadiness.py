@@ -94,7 +94,7 @@ def measure(frames: list[Picture], style: Picture, name: str, engine: Engine) ->
     code = engine.encode_style(style)
     raw = [engine.stylize(frame, code) for frame in frames]
     way = AffinePropagation(_COLOUR, estimator("dis"))
-    fields = [way.key(frame, stylized).field for frame, stylized in zip(frames, raw, strict=True)]
+    fields = [way.key(frame, stylized).look for frame, stylized in zip(frames, raw, strict=True)]
     final = [field.on_proxy(frame) for field, frame in zip(fields, frames, strict=True)]
     still = AffineField(_mean([f.gain for f in fields]), _mean([f.offset for f in fields]), _COLOUR)
     held = [still.on_proxy(frame) for frame in frames]

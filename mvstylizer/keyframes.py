@@ -28,9 +28,9 @@ WARM_UP_FRAMES = 2
 """Frames before a key frame that decide with it whether a cut lies in between."""
 
 ERROR_BUDGET: dict[QualityName, float] = {"draft": 0.32, "balanced": 0.08, "best": 0.02}
-"""Predicted error, in 1 - MS-SSIM, that may add up over the frames after a key frame before the next one is due.
+"""Predicted error (see ``Drift``) that may add up over the frames after a key frame before the next one is due.
 
-A quarter of the budget means about half the interval, and half the error."""
+A quarter of the budget takes about twice the key frames."""
 
 _THUMBNAIL = (32, 18)
 _CUT = 0.11
@@ -131,7 +131,7 @@ class Drift:
     _MATCH = 1.0
     """Pixels that flow there and back may miss its start by; where it misses by more, there is no match."""
     _UNMATCHED, _TONE = 0.01, 0.2
-    """1 - MS-SSIM for a picture without any match, and for tones that lie as far apart as black and white."""
+    """Error, about 1 - MS-SSIM of looks moved by flow alone, of a picture without a match, and of black for white."""
 
     def __init__(self, budget: float) -> None:
         self._budget = budget

@@ -4,22 +4,28 @@ A photorealistic look changes light and colour, not shapes, so around every pixe
 At a key frame gain and offset are fitted by local ridge regression, at an intermediate frame they are pulled along
 the flow from the key frames on both sides, blended, and given once to the frame's own full-size planes. Edges and
 texture stay the camera's; an occlusion leaves no ghost, because nothing of another frame is copied.
+
+Where what the flow brings is in doubt, a bilateral grid of the look takes its place, fitted at the key frames and
+interpolated in time, which needs no flow (docs/propagation.md has the comparison).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mvstylizer.flow import FlowEstimator, luma, sample
+from mvstylizer.propagation.grid import LookGrid, fit_grid
 from mvstylizer.propagation.look import StylizedKey
 from mvstylizer.video import ColourSpace, rgb_to_yuv, yuv_to_rgb
-from mvstylizer.video.frame import Planes
+from mvstylizer.video.frame import Planes, proxy_shape
 
+SMALL_SIZE = 256
+"""Long side at which looks are moved: fields are smooth, and little is lost by that."""
 RADIUS = 6
-"""Of the fit's window, in pixels of a proxy whose long side is 512."""
+"""Of the fit's window, in pixels of a picture whose long side is 512."""
 RIDGE = 1e-4 * 255**2
 """Variance of code values below which a window says little about its gain, and the frame's overall gain counts."""
 _NOISE = 4.0**2
@@ -28,12 +34,15 @@ _AGREEMENT = 12.0
 """Luma difference, in code values, at which a moved key frame counts little."""
 _FLOOR = 0.05
 """Weight that is left to a key frame which does not agree at all: better a look from elsewhere than none."""
+_DOUBT = 0.3
+"""Code values of luma by which looks may always differ without a reason to doubt them."""
 
 # Fixed point of the full-size multiply-add: 16-bit lanes are twice as fast as float.
 _FRACTION_BITS = 4
 _MAX_GAIN = 8.0
 
 Field = NDArray[np.float32]
+Value = TypeVar("Value", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -64,81 +73,126 @@ class AffineField:
 
 @dataclass(frozen=True)
 class AffineKey:
-    """A stylized key frame: its luma to estimate flow against, its field, and what the field cannot explain."""
+    """A stylized key frame: its look, and in small what other frames take from it."""
 
-    proxy_luma: NDArray[np.uint8]
-    field: AffineField
-    residual: Field | None
-    """(h, w, 3) code values, or None where residuals are not used."""
+    look: AffineField
+    small_luma: NDArray[np.uint8]
+    small: "SmallField"
+    grid: LookGrid
+    grid_error: NDArray[np.float32]
+    """How far the grid's look is from the key frame's own, code values of luma ``(h, w)``."""
 
-    @cached_property
-    def look(self) -> AffineField:
-        """The key frame's own look."""
-        if self.residual is None:
-            return self.field
-        return AffineField(self.field.gain, self.field.offset + self.residual, self.field.colour)
+
+@dataclass(frozen=True)
+class SmallField:
+    """Gain and offset ``(h, w, 3)`` of a picture of SMALL_SIZE."""
+
+    gain: Field
+    offset: Field
+
+    def towards(self, other: "SmallField", share: NDArray[np.float32]) -> "SmallField":
+        """Pixel by pixel on the way from this one to another; ``share`` is ``(h, w)``, 0..1."""
+        part = share[..., None]
+        return SmallField(
+            self.gain + part * (other.gain - self.gain), self.offset + part * (other.offset - self.offset)
+        )
+
+    def difference(self, other: "SmallField", y: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far two looks of a frame of luma ``y`` (h, w) are apart in luma, code values ``(h, w)``, smoothed."""
+        apart = y * (self.gain[..., 0] - other.gain[..., 0]) + self.offset[..., 0] - other.offset[..., 0]
+        return _box(np.abs(apart), 2)
 
 
 class AffinePropagation:
-    """Gain and offset from the key frames on both sides, weighted by nearness in time and by agreement.
-
-    With ``residual`` the part of the stylized key frame that no local affine map explains is moved along as well,
-    where moved key frame and frame agree: nearer to the DNN's own pixels, halos and texture included.
-    """
+    """Gain and offset from the key frames on both sides, weighted by nearness in time and by agreement."""
 
     full_size = False
     two_sided = True
 
-    def __init__(
-        self, colour: ColourSpace, flow: FlowEstimator, *, radius: int = RADIUS, ridge: float = RIDGE,
-        residual: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, colour: ColourSpace, flow: FlowEstimator, *, radius: int = RADIUS, ridge: float = RIDGE) -> None:
         self._colour = colour
         self._flow = flow
         self._radius = radius
         self._ridge = ridge
-        self._residual = residual
 
     def key(self, proxy: NDArray[np.uint8], stylized: NDArray[np.uint8]) -> AffineKey:
-        frame, wanted = rgb_to_yuv(proxy, self._colour), rgb_to_yuv(stylized, self._colour)
-        scale = max(proxy.shape[:2]) / 512
-        gain, offset = fit_affine(frame, wanted, max(1, round(self._radius * scale)), self._ridge)
-        residual = wanted - (gain * frame + offset) if self._residual else None
-        return AffineKey(luma(proxy), AffineField(gain, offset, self._colour), residual)
+        fitted = self._fitted(rgb_to_yuv(proxy, self._colour), rgb_to_yuv(stylized, self._colour))
+        look = AffineField(*fitted, self._colour)
+        small = _small(proxy)
+        frame = rgb_to_yuv(small, self._colour)
+        grid = fit_grid(frame, rgb_to_yuv(_small(stylized), self._colour))
+        own = SmallField(_small(look.gain), _small(look.offset))
+        return AffineKey(look, luma(small), own, grid, own.difference(self._gridded(grid, frame), frame[..., 0]))
 
     def between(
         self, proxy: NDArray[np.uint8], previous: StylizedKey, following: StylizedKey | None, position: float
     ) -> AffineField:
-        frame = luma(proxy)
-        sides = [self._moved(frame, previous, 1 - position)]
+        small = _small(proxy)
+        gray, frame = luma(small), rgb_to_yuv(small, self._colour)
+        side = self._side(gray, previous, 1 - position)
         if following is not None:
-            sides.append(self._moved(frame, following, position))
-        if len(sides) == 1:
-            return AffineField(sides[0].gain, sides[0].offset, self._colour)
-        before, after = sides
-        share = after.weight / (before.weight + after.weight)
-        gain = before.gain + share * (after.gain - before.gain)
-        offset = before.offset + share * (after.offset - before.offset)
-        return AffineField(gain, offset, self._colour)
+            side = side.joined(self._side(gray, following, position), position)
+        gridded = self._gridded(side.grid, frame)
+        trust = _trust(side.agreement, side.grid_error, side.look.difference(gridded, frame[..., 0]))
+        look = gridded.towards(side.look, trust)
+        return AffineField(look.gain, look.offset, self._colour)
 
-    def _moved(self, frame: NDArray[np.uint8], key: StylizedKey, nearness: float) -> "_Side":
-        """One key frame's field at the frame's own positions."""
+    def _side(self, frame: NDArray[np.uint8], key: StylizedKey, nearness: float) -> "_Side":
+        """One key frame's look at the frame's own positions."""
         if not isinstance(key, AffineKey):
             raise TypeError(f"affine propagation needs key frames of its own, not {type(key).__name__}")
-        flow = self._flow(frame, key.proxy_luma)
-        agreement = _agreement(frame, sample(key.proxy_luma, flow))
-        gain, offset = sample(key.field.gain, flow), sample(key.field.offset, flow)
-        if key.residual is not None:
-            offset = offset + agreement[..., None] * sample(key.residual, flow)
+        flow = self._flow(frame, key.small_luma)
+        agreement = _agreement(frame, sample(key.small_luma, flow))
+        look = SmallField(sample(key.small.gain, flow), sample(key.small.offset, flow))
         weight = np.float32(nearness + 1e-3) * (agreement + np.float32(_FLOOR))
-        return _Side(gain, offset, weight[..., None])
+        return _Side(look, weight, agreement, key.grid, key.grid_error)
+
+    def _gridded(self, grid: LookGrid, frame: Field) -> SmallField:
+        """The grid's look of a frame, as gain and offset."""
+        return SmallField(*self._fitted(frame, grid.on_yuv(frame)))
+
+    def _fitted(self, frame: Field, wanted: Field) -> tuple[Field, Field]:
+        radius = round(self._radius * max(frame.shape[:2]) / 512)
+        return fit_affine(frame, wanted, max(1, radius), self._ridge)
 
 
 @dataclass(frozen=True)
 class _Side:
-    gain: Field
-    offset: Field
+    """What a frame gets from a key frame, or from two."""
+
+    look: SmallField
     weight: NDArray[np.float32]
+    agreement: NDArray[np.float32]
+    grid: LookGrid
+    grid_error: NDArray[np.float32]
+
+    def joined(self, after: "_Side", position: float) -> "_Side":
+        """Looks by weight, the grids' by its mean, all else by the frame's position in time."""
+        weight, share = self.weight + after.weight, np.float32(position)
+        return _Side(
+            self.look.towards(after.look, after.weight / weight),
+            weight,
+            self.agreement + share * (after.agreement - self.agreement),
+            self.grid.towards(after.grid, float(after.weight.mean() / weight.mean())),
+            self.grid_error + share * (after.grid_error - self.grid_error),
+        )
+
+
+def _trust(
+    agreement: NDArray[np.float32], grid_error: NDArray[np.float32], difference: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """How much the moved look counts against the grid's, ``(h, w)``, 0..1.
+
+    All of it where key frames and frame agree, and where the two looks are no further apart than the grid is known to
+    be wrong; less the less they agree and the further apart the looks are.
+    """
+    known, apart = np.square(grid_error) + np.float32(_DOUBT**2), np.square(difference)
+    return np.float32(1) - (np.float32(1) - agreement) * apart / (known + apart)
+
+
+def _small(picture: NDArray[Value]) -> NDArray[Value]:
+    height, width = proxy_shape(picture.shape[0], picture.shape[1], SMALL_SIZE)
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def fit_affine(frame: Field, wanted: Field, radius: int, ridge: float) -> tuple[Field, Field]:

@@ -1,0 +1,98 @@
+"""Line plots as PNG, drawn with OpenCV: what a table shows badly, without another package to install."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mvstylizer.pictures import write_picture
+
+WIDTH, HEIGHT = 960, 600
+_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 30, 50, 70
+_COLOURS = (
+    (31, 119, 180),
+    (214, 39, 40),
+    (44, 160, 44),
+    (255, 127, 14),
+    (148, 103, 189),
+    (110, 90, 80),
+    (23, 160, 175),
+)
+_INK, _GRID = (30, 30, 30), (225, 225, 225)
+_TICKS = 6
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points ``(x, y)`` by x, joined by a line, and what the legend calls them."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where values lie in the picture; the x axis is logarithmic."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def at(self, x: float, y: float) -> tuple[int, int]:
+        across = np.log(x / self.x[0]) / np.log(self.x[1] / self.x[0])
+        up = (y - self.y[0]) / (self.y[1] - self.y[0])
+        return (
+            round(_LEFT + float(across) * (WIDTH - _LEFT - _RIGHT)),
+            round(HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM)),
+        )
+
+
+def line_plot(lines: Sequence[Line], title: str, x_name: str, y_name: str) -> NDArray[np.uint8]:
+    """RGB ``(HEIGHT, WIDTH, 3) uint8``; x on a logarithmic axis, so all x must be above 0."""
+    picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    xs = sorted({x for line in lines for x, _ in line.points})
+    ys = [y for line in lines for _, y in line.points]
+    margin = 0.05 * (max(ys) - min(ys) or 1)
+    frame = _Frame((xs[0] / 1.05, xs[-1] * 1.05), (min(ys) - margin, max(ys) + margin))
+    _draw_axes(picture, frame, xs)
+    for number, line in enumerate(lines):
+        _draw_line(picture, frame, line, _COLOURS[number % len(_COLOURS)])
+        _write(picture, line.name, (_LEFT + 20, _TOP + 25 + 22 * number), _COLOURS[number % len(_COLOURS)])
+    _write(picture, title, (_LEFT + 60, 26), _INK, 0.6)
+    _write(picture, x_name, (WIDTH // 2 - 5 * len(x_name), HEIGHT - 18))
+    _write(picture, y_name, (8, _TOP - 12))
+    return picture
+
+
+def write_plot(path: Path, lines: Sequence[Line], title: str, x_name: str, y_name: str) -> None:
+    """``line_plot`` as a PNG, in the place of one that is there."""
+    write_picture(path, line_plot(lines, title, x_name, y_name), overwrite=True)
+
+
+def _draw_axes(picture: NDArray[np.uint8], frame: _Frame, xs: Sequence[float]) -> None:
+    shown = -1000
+    for x in xs:
+        column, row = frame.at(x, frame.y[0])
+        if column - shown > 45:
+            cv2.line(picture, (column, row), (column, _TOP), _GRID, 1)
+            _write(picture, f"{x:g}", (column - 10, row + 22))
+            shown = column
+    for y in np.linspace(*frame.y, _TICKS):
+        column, row = frame.at(frame.x[0], float(y))
+        cv2.line(picture, (column, row), (WIDTH - _RIGHT, row), _GRID, 1)
+        _write(picture, f"{y:.4g}", (8, row + 5))
+
+
+def _draw_line(picture: NDArray[np.uint8], frame: _Frame, line: Line, colour: tuple[int, int, int]) -> None:
+    corners = [frame.at(x, y) for x, y in line.points]
+    cv2.polylines(picture, [np.array(corners, np.int32)], False, colour, 2, cv2.LINE_AA)
+    for corner in corners:
+        cv2.circle(picture, corner, 4, colour, cv2.FILLED, cv2.LINE_AA)
+
+
+def _write(
+    picture: NDArray[np.uint8], text: str, at: tuple[int, int], colour: tuple[int, int, int] = _INK, size: float = 0.48
+) -> None:
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

@@ -1,0 +1,36 @@
+"""Line plots drawn with OpenCV."""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.plot import HEIGHT, WIDTH, Line, line_plot, write_plot
+from mvstylizer.pictures import read_picture
+
+BLUE, RED = (31, 119, 180), (214, 39, 40)
+
+
+def where(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Columns and rows of pixels of exactly this colour, right of the legend."""
+    rows, columns = np.nonzero((picture[:, WIDTH // 2 :] == colour).all(-1))
+    return np.stack([columns, rows], -1)
+
+
+def test_lines_lie_where_their_values_are() -> None:
+    """A line that rises ends above where it began; the larger of two lies higher; both colours are there."""
+    rising = Line("rising", [(1, 0.0), (10, 0.5), (100, 1.0)])
+    low = Line("low", [(1, 0.0), (100, 0.1)])
+    picture = line_plot([rising, low], "title", "x", "y")
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    upper, lower = where(picture, BLUE), where(picture, RED)
+    first, last = upper[upper[:, 0].argmin()], upper[upper[:, 0].argmax()]
+    assert last[1] < first[1] - 100
+    assert upper[:, 1].max() < lower[:, 1].min()
+
+
+def test_a_plot_replaces_the_one_before(tmp_path: Path) -> None:
+    """What is written is the picture itself, and again in its own place; a single point is no problem."""
+    for height in (1.0, 2.0):
+        lines = [Line("one", [(5, height)])]
+        write_plot(tmp_path / "plot.png", lines, "title", "x", "y")
+    np.testing.assert_array_equal(read_picture(tmp_path / "plot.png"), line_plot(lines, "title", "x", "y"))
