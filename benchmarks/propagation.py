@@ -165,7 +165,7 @@ def main() -> int:
         "# Propagation: MS-SSIM against stylizing every frame, `python -m benchmarks.propagation`",
         "",
         *machine(),
-        f"- release {engine.version}, flow {options.flow}, every {options.every}. intermediate frame measured",
+        f"- release {engine.version}, flow {options.flow}, one in {options.every} intermediate frames measured",
         "",
         *table(rows),
         "",
