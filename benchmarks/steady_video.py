@@ -164,7 +164,7 @@ def table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def missed(results: Sequence[Result]) -> list[str]:
-    """What of the two bounds is not met, a line each; with what the look's contrast alone makes of the warping error."""
+    """What of the two bounds is not met, a line each; with the warping error that contrast alone makes."""
     lines = []
     for each in results:
         if each.warp_ratio > MUST_WARP:
