@@ -1,4 +1,4 @@
-"""Line plots as PNG, drawn with OpenCV: what a table shows badly, without another package to install."""
+"""Line and bar plots as PNG, drawn with OpenCV: what a table shows badly, without another package to install."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,16 @@ class Line:
 
     name: str
     points: Sequence[tuple[float, float]]
+    band: Sequence[tuple[float, float, float]] = ()
+    """How far repetitions spread: ``(x, lowest, highest)`` by x, filled faintly."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of parts one after the other, ``(name, length)``, and what it is called."""
+
+    name: str
+    parts: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,11 @@ def line_plot(lines: Sequence[Line], title: str, x_name: str, y_name: str) -> ND
     picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     xs = sorted({x for line in lines for x, _ in line.points})
     ys = [y for line in lines for _, y in line.points]
+    ys += [y for line in lines for _, *ends in line.band for y in ends]
     margin = 0.05 * (max(ys) - min(ys) or 1)
     frame = _Frame((xs[0] / 1.05, xs[-1] * 1.05), (min(ys) - margin, max(ys) + margin))
+    for number, line in enumerate(lines):
+        _draw_band(picture, frame, line, _COLOURS[number % len(_COLOURS)])
     _draw_axes(picture, frame, xs)
     for number, line in enumerate(lines):
         _draw_line(picture, frame, line, _COLOURS[number % len(_COLOURS)])
@@ -63,6 +76,33 @@ def line_plot(lines: Sequence[Line], title: str, x_name: str, y_name: str) -> ND
     _write(picture, title, (_LEFT + 60, 26), _INK, 0.6)
     _write(picture, x_name, (WIDTH // 2 - 5 * len(x_name), HEIGHT - 18))
     _write(picture, y_name, (8, _TOP - 12))
+    return picture
+
+
+def bar_plot(bars: Sequence[Bar], title: str) -> NDArray[np.uint8]:
+    """RGB ``(height, WIDTH, 3) uint8``: bars below one another in one scale, with the same parts in the same order.
+
+    Parts are told apart by colour, named in a legend, and labelled with their length where there is room.
+    """
+    thick, step, legend = 64, 110, 60
+    picture = np.full((_TOP + step * len(bars) + legend, WIDTH, 3), 255, np.uint8)
+    scale = (WIDTH - 2 * _RIGHT - 70) / max(sum(length for _, length in bar.parts) for bar in bars)
+    _write(picture, title, (_RIGHT, 28), _INK, 0.6)
+    for number, bar in enumerate(bars):
+        top, begin = _TOP + step * number + 24, 0.0
+        _write(picture, bar.name, (_RIGHT, top - 8))
+        for (_, length), colour in zip(bar.parts, _COLOURS, strict=False):
+            left, right = (_RIGHT + round(x * scale) for x in (begin, begin + length))
+            cv2.rectangle(picture, (left, top), (right, top + thick), colour, cv2.FILLED)
+            if right - left > 40:
+                _write(picture, f"{length:.1f}", ((left + right) // 2 - 16, top + thick // 2 + 5), (255, 255, 255))
+            begin += length
+        _write(picture, f"{begin:.1f}", (_RIGHT + round(begin * scale) + 8, top + thick // 2 + 5))
+    left, row = _RIGHT, picture.shape[0] - 24
+    for (name, _), colour in zip(bars[0].parts, _COLOURS, strict=False):
+        cv2.rectangle(picture, (left, row - 12), (left + 14, row + 2), colour, cv2.FILLED)
+        _write(picture, name, (left + 20, row))
+        left += 48 + 9 * len(name)
     return picture
 
 
@@ -83,6 +123,13 @@ def _draw_axes(picture: NDArray[np.uint8], frame: _Frame, xs: Sequence[float]) -
         column, row = frame.at(frame.x[0], float(y))
         cv2.line(picture, (column, row), (WIDTH - _RIGHT, row), _GRID, 1)
         _write(picture, f"{y:.4g}", (8, row + 5))
+
+
+def _draw_band(picture: NDArray[np.uint8], frame: _Frame, line: Line, colour: tuple[int, int, int]) -> None:
+    outline = [frame.at(x, low) for x, low, _ in line.band] + [frame.at(x, high) for x, _, high in reversed(line.band)]
+    if outline:
+        filled = cv2.fillPoly(picture.copy(), [np.array(outline, np.int32)], colour)
+        cv2.addWeighted(filled, 0.15, picture, 0.85, 0, dst=picture)
 
 
 def _draw_line(picture: NDArray[np.uint8], frame: _Frame, line: Line, colour: tuple[int, int, int]) -> None:

@@ -1,7 +1,8 @@
 """Where the device's time goes on a full-size clip, stage by stage, and how many frames a second come out.
 
-``python -m benchmarks.speed`` prints Markdown. Stages are timed one after the other on the same frames (the whole runs
-them overlapped), so their sum is work, not waiting; ratios within one run are what can be compared between machines.
+``python -m benchmarks.speed`` writes ``speed.md`` and ``speed.png`` into benchmarks/results. Stages are timed one after
+the other on the same frames (the whole runs them overlapped), so their sum is work, not waiting; ratios within one run
+are what can be compared between machines.
 """
 
 import argparse
@@ -16,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clips import SHARED, machine
+from benchmarks.plot import Bar, bar_plot
 from mvstylizer.device import DeviceOptions, stylize_video
+from mvstylizer.durable import write_bytes
 from mvstylizer.engine import Engine, LocalStylizer
 from mvstylizer.errors import MVStylizerError
 from mvstylizer.flow import estimator, luma
-from mvstylizer.pictures import read_picture
+from mvstylizer.pictures import read_picture, write_picture
 from mvstylizer.propagation import AffinePropagation
 from mvstylizer.styles import Style
-from mvstylizer.video import Encoding, Frame, VideoReader, VideoWriter
+from mvstylizer.video import Encoding, Frame, VideoInfo, VideoReader, VideoWriter
+from mvstylizer.video.convert import FrameConverter
+from mvstylizer.video.encoder import encoder_frame
 
 FRAMES = 45
 INTERVAL = 15
@@ -36,7 +41,9 @@ def stage_times(clip: Path, style: NDArray[np.uint8], engine: Engine) -> dict[st
     code = engine.encode_style(style)
     with VideoReader(clip) as reader:
         frames: list[Frame] = []
-        times["decode and proxy"] = _milliseconds(lambda: frames.extend(islice(reader, FRAMES))) / FRAMES
+        both = _milliseconds(lambda: frames.extend(islice(reader, FRAMES))) / FRAMES
+        proxy = _proxy(frames[0], reader.info)
+        times |= {"decode": both - proxy, "proxy": proxy}
         way = AffinePropagation(reader.info.colour, estimator("dis"))
         first, last = frames[0].proxy, frames[-1].proxy
         stylized = engine.stylize(first, code)
@@ -47,8 +54,8 @@ def stage_times(clip: Path, style: NDArray[np.uint8], engine: Engine) -> dict[st
         middle = frames[FRAMES // 2]
         flow = estimator("dis")
         times["flow (two a frame)"] = 2 * _milliseconds(lambda: flow(luma(middle.proxy), luma(first)), 20)
-        both = _milliseconds(lambda: way.between(middle.proxy, before, after, 0.5), 20)
-        times["propagate (without flow)"] = both - times["flow (two a frame)"]
+        whole = _milliseconds(lambda: way.between(middle.proxy, before, after, 0.5), 20)
+        times["propagate (without flow)"] = whole - times["flow (two a frame)"]
         look = way.between(middle.proxy, before, after, 0.5)
         times["apply to the full frame"] = _milliseconds(lambda: look.on_planes((middle.y, middle.u, middle.v)), 20)
         for preset in PRESETS:
@@ -66,6 +73,13 @@ def whole_speed(clip: Path, style: NDArray[np.uint8], engine: Engine, preset: st
         seconds = time.perf_counter() - began
         stylizer.close()
     return done.frames / seconds
+
+
+def _proxy(frame: Frame, info: VideoInfo) -> float:
+    """What a decoded frame takes to be scaled down."""
+    decoded = encoder_frame((frame.y, frame.u, frame.v), info, 0)
+    converter = FrameConverter(info.colour, max(frame.proxy.shape))
+    return _milliseconds(lambda: converter.planes_and_proxy(decoded), 20)
 
 
 def _full_size(frame: Frame, engine: Engine, code: NDArray[np.float32]) -> float:
@@ -107,18 +121,49 @@ def table(times: dict[str, float], speeds: dict[str, float]) -> Iterator[str]:
         yield f"Whole clip, key frame every {INTERVAL}, x264 {preset}: {speed:.1f} frames a second"
 
 
+def split(times: dict[str, float]) -> list[Bar]:
+    """What a frame's time is spent on, milliseconds by stage, for each preset; key frames shared out among all."""
+    stages = {
+        "decode": "decode",
+        "proxy": "proxy",
+        "flow": "flow (two a frame)",
+        "field": "propagate (without flow)",
+        "apply": "apply to the full frame",
+    }
+    key = times["key frame: DNN at proxy size"] + times["key frame: fit of the field"]
+    parts = [(name, max(0.0, times[stage])) for name, stage in stages.items()]
+    return [
+        Bar(f"x264 {preset}", [*parts, ("encode", times[f"encode, x264 {preset}"]), ("key frames", key / INTERVAL)])
+        for preset in PRESETS
+    ]
+
+
 def main() -> int:
     """Run the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, default=SHARED / "clips" / "gsam2_car.mp4", help="1920x1080")
     parser.add_argument("--style", type=Path, default=SHARED / "styles" / "stylenas_content_10.jpg")
     parser.add_argument("--release", type=Path, help="default: the bundled one")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder to write to")
     options = parser.parse_args()
     engine = Engine(options.release)
     style = read_picture(options.style)
     times = stage_times(options.clip, style, engine)
     speeds = {preset: whole_speed(options.clip, style, engine, preset) for preset in PRESETS}
-    print("\n".join([*machine(), f"- {options.clip.name}, release {engine.version}", "", *table(times, speeds)]))
+    lines = [
+        "# Speed: a 1080p clip, `python -m benchmarks.speed`",
+        "",
+        *machine(),
+        f"- {options.clip.name}, release {engine.version}",
+        "",
+        *table(times, speeds),
+        "",
+        "![How the time of a frame splits over the stages](speed.png)",
+    ]
+    print("\n".join(lines))
+    write_bytes(options.results / "speed.md", ("\n".join(lines) + "\n").encode(), overwrite=True)
+    title = f"The work on a frame of {options.clip.stem}, key frame every {INTERVAL}, in ms"
+    write_picture(options.results / "speed.png", bar_plot(split(times), title), overwrite=True)
     return 0
 
 

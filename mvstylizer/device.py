@@ -1,9 +1,10 @@
 """The device: video in, video out, through anything that stylizes key frames (the engine here, or an edge).
 
-Decoding, propagation and encoding overlap, key frames are sent ahead of the frames that wait for them, and no more
-than a fixed amount of frames is held at any time.
+Decoding, propagation and encoding overlap, key frames are sent ahead of the frames that wait for them, and a fixed
+number of frames is in flight: those that wait for their key frame and those that are decoded ahead share it.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -28,7 +29,7 @@ from mvstylizer.keyframes import (
     SelectorName,
 )
 from mvstylizer.pictures import fit_within
-from mvstylizer.pipeline import FollowingSink, running_ahead
+from mvstylizer.pipeline import Budget, FollowingSink, running_ahead
 from mvstylizer.propagation import Look, Propagation, PropagationName, check_strength, propagation
 from mvstylizer.propagation.affine import AffinePropagation
 from mvstylizer.propagation.look import StylizedKey
@@ -40,9 +41,8 @@ from mvstylizer.video.notices import left_out_notices
 Picture = NDArray[np.uint8]
 
 PROXY_SIZE = 512
-_KEYS_AHEAD = 2
-"""Key frames that may be on their way while the frames before them are worked on."""
-_BYTES_AHEAD = 256 * 2**20
+_FRAMES_AHEAD = 16
+"""Frames in flight beyond the longest key-frame interval: half a second and more in which a key frame is answered."""
 _BYTES_BETWEEN = 256 * 2**20
 """Of frames that wait between two key frames, where the interval is not given."""
 _FRAMES_BEHIND = 4
@@ -151,7 +151,7 @@ def stylize_video(
         info = reader.info
         way = propagation(options.propagation, info.colour, estimator(options.flow))
         selector = key_frame_selector(options, info)
-        ahead = _frames_ahead(info, options)
+        in_flight = Budget(frames_in_flight(selector.longest, info))
         encoding = Encoding(options.crf, options.preset, options.codec)
         written = side_by_side_info(info) if options.compare else info
         with VideoWriter(output, written, encoding, overwrite=options.overwrite) as writer:
@@ -163,7 +163,7 @@ def stylize_video(
             done = Progress(frames, info.frames, keys)
             arrivals = _arrivals(_frames_from(reader, frames, selector), selector, stylizer, way.full_size)
             with (
-                closing(running_ahead(arrivals, ahead)) as arrived,
+                closing(running_ahead(arrivals, in_flight)) as arrived,
                 FollowingSink[tuple[Planes, int, bool]](lambda item: writer.write(*item), _FRAMES_BEHIND) as sink,
             ):
                 for item, look in _looks(arrived, way):
@@ -173,6 +173,7 @@ def stylize_video(
                     if options.compare:
                         planes = side_by_side(before, planes, info.rotation)
                     sink.put((planes, frame.pts, is_key))
+                    in_flight.give_back()
                     keys = done.key_frames + is_key
                     done = Progress(done.frames + 1, info.frames, keys)
                     report(done)
@@ -233,7 +234,7 @@ def _arrivals(
 
 def _looks(arrivals: Iterator[_Arrived], way: Propagation) -> Generator[tuple[_Arrived, Look], None, None]:
     """Each frame with its look, in order. Frames that take from two key frames wait until the second is stylized."""
-    waiting: list[_Arrived] = []
+    waiting: deque[_Arrived] = deque()
     previous: _Key | None = None
     for item in arrivals:
         if item.stylized is None:
@@ -245,7 +246,6 @@ def _looks(arrivals: Iterator[_Arrived], way: Propagation) -> Generator[tuple[_A
         key = _Key(item.frame.pts, way.key(item.frame.proxy, item.stylized.get().result()))
         if previous is not None:
             yield from _between(waiting, way, previous, None if item.is_cut else key)
-        waiting = []
         yield item, key.stylized.look
         previous = key
     if previous is not None:
@@ -253,9 +253,11 @@ def _looks(arrivals: Iterator[_Arrived], way: Propagation) -> Generator[tuple[_A
 
 
 def _between(
-    waiting: list[_Arrived], way: Propagation, previous: _Key, following: _Key | None
+    waiting: deque[_Arrived], way: Propagation, previous: _Key, following: _Key | None
 ) -> Iterator[tuple[_Arrived, Look]]:
-    for item in waiting:
+    """Frames leave ``waiting`` one by one: none is held longer than it is worked on."""
+    while waiting:
+        item = waiting.popleft()
         if following is None:
             look = way.between(item.frame.proxy, previous.stylized, None, 0.0)
         else:
@@ -268,16 +270,17 @@ def key_frame_selector(options: DeviceOptions, info: VideoInfo) -> KeyFrameSelec
     """What chooses the key frames of a video; frames between two of them wait, so large ones need them closer."""
     return KeyFrameSelector(
         options.key_frames, options.interval, max_interval=options.max_interval, quality=options.quality,
-        held=max(1, _BYTES_BETWEEN // _frame_bytes(info)),
+        held=_held(info),
     )  # fmt: skip
 
 
-def _frames_ahead(info: VideoInfo, options: DeviceOptions) -> int:
-    """Decoded frames that may wait, enough for key frames to be on their way, within a fixed amount of memory."""
-    # Adaptive key frames are seldom as far apart as they may be.
-    wanted = options.max_interval if options.interval is None else _KEYS_AHEAD * options.interval
-    return max(1, min(wanted, _BYTES_AHEAD // _frame_bytes(info)))
+def frames_in_flight(longest: int, info: VideoInfo) -> int:
+    """Frames that are decoded and not yet with the encoder, where key frames are at most ``longest`` apart.
+
+    So many wait until the second of two key frames has come; the others are decoded ahead meanwhile.
+    """
+    return longest + max(1, min(_FRAMES_AHEAD, _held(info)))
 
 
-def _frame_bytes(info: VideoInfo) -> int:
-    return info.width * info.height * 3 // 2
+def _held(info: VideoInfo) -> int:
+    return max(1, _BYTES_BETWEEN // (info.width * info.height * 3 // 2))

@@ -36,6 +36,9 @@ _THUMBNAIL = (32, 18)
 _CUT = 0.11
 """Mean change of R, G and B from frame to frame, of 1, that counts as a cut if it jumps against the change before."""
 _JUMP = 4.0
+_REPAINT = 0.04
+"""The same for the colours of the picture, wherever they are: motion, however fast, hardly changes them."""
+_REPAINT_JUMP = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class KeyFrameSelector:
         longest = min(_possible("longest key-frame interval", max_interval), held)
         budget = ERROR_BUDGET[quality] if isinstance(quality, str) else quality
         self._by_codec = name == "codec"
-        self._longest = every if name == "interval" else longest
+        self.longest = every if name == "interval" else longest
+        """Most frames from one key frame to the next."""
         self._drift = Drift(budget) if name == "adaptive" else None
         self._since_key = 0
         self._cuts = CutDetector()
@@ -79,7 +83,7 @@ class KeyFrameSelector:
     def decide(self, proxy: NDArray[np.uint8], is_codec_key: bool) -> Decision:
         """``proxy`` is RGB ``(h, w, 3)``; ``is_codec_key`` says that the stream has an I-frame here."""
         is_cut = self._cuts.is_cut(proxy)
-        due = self._since_key == 0 or self._since_key >= self._longest
+        due = self._since_key == 0 or self._since_key >= self.longest
         is_key = due or is_cut or (self._by_codec and is_codec_key)
         if self._drift is not None:
             is_key = is_key or self._drift.is_spent(proxy)
@@ -96,24 +100,27 @@ def _possible(kind: str, frames: int) -> int:
 
 
 class CutDetector:
-    """Finds hard cuts: the picture changes at once and far more than it did just before."""
+    """Finds hard cuts: the picture changes at once, and far more than just before, or its colours do."""
 
     def __init__(self) -> None:
         self._previous: NDArray[np.float32] | None = None
-        self._change = 0.0
+        self._change = self._repaint = 0.0
 
     def is_cut(self, proxy: NDArray[np.uint8]) -> bool:
         """Whether a cut lies between the last frame shown to this detector and this one."""
         # In colour: two scenes may be equally bright.
         small = cv2.resize(proxy, _THUMBNAIL, interpolation=cv2.INTER_AREA)
-        thumbnail = np.asarray(small, np.float32) / np.float32(255)
+        thumbnail = np.asarray(small, np.float32).reshape(-1, 3) / np.float32(255)
         previous, self._previous = self._previous, thumbnail
         if previous is None:
             return False
         change = float(np.abs(thumbnail - previous).mean())
-        jumped = change > _CUT and change > _JUMP * self._change
-        self._change = change
-        return jumped
+        # How far the distributions of each channel are apart (Wasserstein-1).
+        repaint = float(np.abs(np.sort(thumbnail, 0) - np.sort(previous, 0)).mean())
+        jumped = change > _JUMP * self._change
+        repainted = repaint > max(_REPAINT, _REPAINT_JUMP * self._repaint)
+        self._change, self._repaint = change, repaint
+        return change > _CUT and (jumped or repainted)
 
 
 class Drift:

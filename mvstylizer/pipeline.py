@@ -25,23 +25,49 @@ class _End:
         self.error = error
 
 
-def running_ahead(source: Iterable[T], size: int) -> Generator[T, None, None]:
-    """The items of ``source``, produced in a thread of its own; at most ``size`` wait, and one more is in the making.
+class Budget:
+    """How many items may be in flight: one is taken before an item is made, and given back when it is done with."""
 
+    def __init__(self, size: int) -> None:
+        self._left: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._left.put(None)
+
+    def take(self, given_up: Callable[[], bool]) -> bool:
+        """Wait until there is one to take, unless ``given_up``; says whether it was taken."""
+        while not given_up():
+            try:
+                self._left.get(timeout=_POLL)
+            except Empty:
+                continue
+            return not given_up()
+        return False
+
+    def give_back(self) -> None:
+        """Let one more item be made."""
+        self._left.put(None)
+
+
+def running_ahead(source: Iterable[T], budget: Budget) -> Generator[T, None, None]:
+    """The items of ``source``, produced in a thread of its own as far ahead as ``budget`` allows.
+
+    Whoever is done with an item gives it back to the budget; items that are kept for later so count until then.
     An exception in the source is raised here, in its place among the items. When the generator is closed, the thread
     stops at its next item, and has stopped when ``close`` returns.
     """
-    items = _Bounded[T | _End](size)
+    items: SimpleQueue[T | _End] = SimpleQueue()
 
     def produce() -> None:
         end = _End()
         try:
-            for item in source:
-                if not items.put(item, lambda: worker.stopped):
-                    return
+            rest = iter(source)
+            while budget.take(lambda: worker.stopped):
+                items.put(next(rest))
+        except StopIteration:
+            pass
         except BaseException as error:
             end = _End(error)
-        items.put(end, lambda: worker.stopped)
+        items.put(end)
 
     worker = _Worker("source", produce)
     try:
@@ -55,7 +81,8 @@ def running_ahead(source: Iterable[T], size: int) -> Generator[T, None, None]:
             yield item
     finally:
         worker.stopped = True
-        items.wake()
+        # So that a thread that waits for its next item sees at once that nobody wants it.
+        budget.give_back()
         worker.wait()
 
 
@@ -124,30 +151,18 @@ class _Bounded(Generic[T]):
 
     def __init__(self, size: int) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
-        self._room: SimpleQueue[None] = SimpleQueue()
-        for _ in range(size):
-            self._room.put(None)
+        self._room = Budget(size)
 
     def put(self, item: T, given_up: Callable[[], bool]) -> bool:
         """Put as soon as there is room, unless the other side has given up; says which."""
-        while not given_up():
-            try:
-                self._room.get(timeout=_POLL)
-            except Empty:
-                continue
-            if given_up():
-                break
-            self._items.put(item)
-            return True
-        return False
-
-    def wake(self) -> None:
-        """Let a ``put`` that waits see at once that the other side has given up."""
-        self._room.put(None)
+        if not self._room.take(given_up):
+            return False
+        self._items.put(item)
+        return True
 
     def get(self) -> T:
         item = self._items.get()
-        self._room.put(None)
+        self._room.give_back()
         return item
 
 

@@ -66,7 +66,7 @@ def _add_device(parser: Parser) -> None:
     parser.setting("--flow", "optical flow", choices=("dis", "lucas-kanade", "farneback"), default="dis")
     parser.setting("--codec", "hevc takes several times the work, for smaller files that not everything plays",
                    choices=("h264", "hevc"), default="h264")  # fmt: skip
-    parser.setting("--crf", f"quality, 0 (all but lossless) to 51, {_by_effort('crf')}", type=int, metavar="Q")
+    parser.setting("--crf", f"quality, 0 (lossless) to 51, {_by_effort('crf')}", type=int, metavar="Q")
     parser.setting("--preset", f"speed of the encoder, {_by_effort('preset')}",
                    choices=("ultrafast", "veryfast", "fast", "medium", "slow"))  # fmt: skip
     parser.add_argument("--compare", action="store_true", help="show before and after side by side")

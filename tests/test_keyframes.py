@@ -1,6 +1,9 @@
 """Which frames are key frames, and what is a cut."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
+from itertools import islice, permutations
 from pathlib import Path
 
 import cv2
@@ -14,15 +17,19 @@ from mvstylizer.keyframes import (
     DEFAULT_MAX_INTERVAL,
     MAX_INTERVAL,
     WARM_UP_FRAMES,
+    CutDetector,
     Decision,
     KeyFrameSelector,
     QualityName,
     SelectorName,
 )
 from mvstylizer.styles import Style
-from mvstylizer.video import VideoReader
+from mvstylizer.video import Encoding, VideoReader, VideoWriter
+from mvstylizer.video.frame import Planes
 from tests.scenes import cropped, pan, texture, write_scene
 
+CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "eval" / "clips"
+SIZE = 256, 144
 STILL = texture(36, 64)
 
 Scene = list[NDArray[np.uint8]]
@@ -210,6 +217,16 @@ class TwoLooks:
         pass
 
 
+class Graded(TwoLooks):
+    """Answers with a grade that depends on the whole picture, as a real stylizer's does."""
+
+    def submit(self, proxy: NDArray[np.uint8], r: float = 1.0) -> Future[NDArray[np.uint8]]:
+        self.sent.append(proxy)
+        answer: Future[NDArray[np.uint8]] = Future()
+        answer.set_result(np.asarray(255 - 0.7 * proxy - 0.3 * proxy.mean((0, 1)), np.uint8))
+        return answer
+
+
 def adaptive_run(source: Path, output: Path, options: DeviceOptions) -> tuple[Scene, Scene]:
     """What was sent, and the proxies of what was written, of a real run of the device."""
     stylizer = TwoLooks()
@@ -231,6 +248,70 @@ def test_two_clips_spliced_keep_their_looks(tmp_path: Path, cut: int) -> None:
     for index, proxy in enumerate(written):
         wanted = (200, 60, 60) if index < cut else (60, 60, 200)
         assert np.abs(proxy.astype(int) - wanted).max() <= 25, index
+
+
+def planes_of(path: Path, size: tuple[int, int]) -> list[Planes]:
+    """The first 20 frames, scaled to a width and height, both even."""
+    half = size[0] // 2, size[1] // 2
+    with VideoReader(path) as reader:
+        frames = [(frame.y, frame.u, frame.v) for frame in islice(reader, 20)]
+    return [(scaled(y, size), scaled(u, half), scaled(v, half)) for y, u, v in frames]
+
+
+def scaled(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def lossless(path: Path, like: Path, pictures: Sequence[Planes]) -> Path:
+    """A video of these planes, bit for bit, at the rate of another."""
+    height, width = pictures[0][0].shape
+    with VideoReader(like) as reader:
+        info = replace(reader.info, width=width, height=height)
+    step = round(1 / (info.frame_rate * info.time_base))
+    with VideoWriter(path, info, Encoding(crf=0, preset="ultrafast")) as writer:
+        for index, planes in enumerate(pictures):
+            writer.write(planes, index * step)
+    return path
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason="the clips of ../shared/data/eval are not there")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("davis_parkour", "davis_kite_surf"), ("davis_scooter_black", "davis_parkour")],
+    ids=["parkour, kite surf", "scooter, parkour"],
+)
+def test_nothing_crosses_a_cut_between_real_clips(tmp_path: Path, before: str, after: str) -> None:
+    """Two clips spliced come out as each of them alone, bit for bit: the cut begins anew, with a key frame."""
+    parts = [planes_of(CLIPS / f"{name}.mp4", SIZE) for name in (before, after)]
+    found: dict[str, list[Planes]] = {}
+    sent: dict[str, Scene] = {}
+    for name, pictures in {"before": parts[0], "after": parts[1], "spliced": [*parts[0], *parts[1]]}.items():
+        source = lossless(tmp_path / f"{name}.mp4", CLIPS / f"{before}.mp4", pictures)
+        stylizer, output = Graded(), tmp_path / f"{name} out.mp4"
+        stylize_video(source, Style.of_photo(STILL), output, stylizer, DeviceOptions(crf=0, preset="ultrafast"))
+        with VideoReader(output) as reader:
+            found[name] = [(frame.y, frame.u, frame.v) for frame in reader]
+        sent[name] = stylizer.sent
+    np.testing.assert_equal(sent["spliced"], [*sent["before"], *sent["after"]])
+    np.testing.assert_equal(found["spliced"], [*found["before"], *found["after"]])
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason="the clips of ../shared/data/eval are not there")
+def test_cuts_between_real_clips_are_found() -> None:
+    """Wherever one clip is cut to another, in the middle of a fast pan too, that is a cut, and nothing else is."""
+    clips = [proxies_of(path) for path in sorted(CLIPS.glob("davis_*.mp4"))]
+    assert len(clips) > 1
+    for first, second in permutations(clips, 2):
+        for at in range(3, 40, 3):
+            detector = CutDetector()
+            found = [detector.is_cut(frame) for frame in first[:at] + second[:3]]
+            assert [index for index, is_cut in enumerate(found) if is_cut] == [at]
+
+
+def proxies_of(path: Path) -> Scene:
+    with VideoReader(path, 64) as reader:
+        return [frame.proxy for frame in islice(reader, 40)]
 
 
 def test_the_device_follows_quality_and_longest_interval(tmp_path: Path) -> None:

@@ -5,17 +5,28 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from typing import TypeVar
 
 import pytest
 
-from mvstylizer.pipeline import FollowingSink, running_ahead
+from mvstylizer.pipeline import Budget, FollowingSink, running_ahead
 from tests.scenes import no_thread_left
+
+T = TypeVar("T")
 
 
 class Boom(Exception):
     pass
+
+
+def done_at_once(source: Iterable[T], size: int) -> Generator[T, None, None]:
+    """Runs ahead of a consumer that is done with each item before it asks for the next."""
+    budget = Budget(size)
+    for item in running_ahead(source, budget):
+        yield item
+        budget.give_back()
 
 
 def wait_until_still(values: list[int]) -> int:
@@ -30,17 +41,17 @@ def wait_until_still(values: list[int]) -> int:
 def test_items_come_in_order() -> None:
     """All items arrive, in the order of the source."""
     with no_thread_left():
-        assert list(running_ahead(range(200), 3)) == list(range(200))
+        assert list(done_at_once(range(200), 3)) == list(range(200))
 
 
 def test_an_empty_source_is_an_empty_stream() -> None:
     """Nothing in, nothing out."""
-    assert list(running_ahead([], 1)) == []
+    assert list(done_at_once([], 1)) == []
 
 
 @pytest.mark.parametrize("size", [1, 4])
-def test_the_source_runs_ahead_but_not_without_bound(size: int) -> None:
-    """While one item is worked on, ``size`` more are made ready and one is in the making, not more."""
+def test_the_source_runs_ahead_within_a_budget(size: int) -> None:
+    """Items count against the budget until they are given back, whether they are ready, worked on, or kept."""
     made: list[int] = []
 
     def source() -> Iterator[int]:
@@ -48,17 +59,22 @@ def test_the_source_runs_ahead_but_not_without_bound(size: int) -> None:
             made.append(i)
             yield i
 
-    ahead = running_ahead(source(), size)
-    for taken in range(1, 4):
+    budget = Budget(size)
+    ahead = running_ahead(source(), budget)
+    for _ in range(1, size):
         next(ahead)
-        assert wait_until_still(made) == taken + size + 1
+        assert wait_until_still(made) == size
+    for given_back in range(1, 4):
+        budget.give_back()
+        next(ahead)
+        assert wait_until_still(made) == size + given_back
     ahead.close()
 
 
 def test_the_source_runs_in_a_thread_of_its_own() -> None:
     """Work in the source does not hold up the caller's thread."""
     source = (threading.current_thread() for _ in range(2))
-    assert threading.current_thread() not in list(running_ahead(source, 1))
+    assert threading.current_thread() not in list(done_at_once(source, 1))
 
 
 def test_an_exception_in_the_source_surfaces_in_its_place() -> None:
@@ -70,7 +86,7 @@ def test_an_exception_in_the_source_surfaces_in_its_place() -> None:
 
     got = []
     with no_thread_left(), pytest.raises(Boom):
-        for item in running_ahead(source(), 8):
+        for item in running_ahead(source(), Budget(8)):
             got.append(item)
     assert got == [0, 1, 2]
 
@@ -86,7 +102,7 @@ def test_closing_stops_the_source(taken: int) -> None:
             yield made[-1]
 
     with no_thread_left():
-        ahead = running_ahead(endless(), 2)
+        ahead = done_at_once(endless(), 2)
         for _ in range(taken):
             next(ahead)
         ahead.close()
@@ -207,9 +223,14 @@ def test_ctrl_c_never_leads_to_a_deadlock(trials: int) -> None:
             for _ in range(trials):
                 with pytest.raises(KeyboardInterrupt):
                     signal.setitimer(signal.ITIMER_REAL, chance.uniform(5e-4, 4e-3), 1.0)
-                    with closing(running_ahead(itertools.count(), 3)) as items, FollowingSink(consume, 2) as sink:
+                    budget = Budget(3)
+                    with (
+                        closing(running_ahead(itertools.count(), budget)) as items,
+                        FollowingSink(consume, 2) as sink,
+                    ):
                         for item in items:
                             sink.put(item)
+                            budget.give_back()
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 assert working == 0
     finally:

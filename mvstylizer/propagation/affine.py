@@ -92,7 +92,7 @@ class SmallField:
 
     def towards(self, other: "SmallField", share: NDArray[np.float32]) -> "SmallField":
         """Pixel by pixel on the way from this one to another; ``share`` is ``(h, w)``, 0..1."""
-        part = share[..., None]
+        part = cv2.merge([share, share, share])
         return SmallField(
             self.gain + part * (other.gain - self.gain), self.offset + part * (other.offset - self.offset)
         )
@@ -203,19 +203,31 @@ def fit_affine(frame: Field, wanted: Field, radius: int, ridge: float) -> tuple[
     same everywhere is met exactly, and faint texture in flat places is not smoothed away. All arrays
     ``(h, w, 3) float32``.
     """
+    products, squares = frame * wanted, frame * frame
+    # Row by row: numpy is slow at three values for every pixel. In place: fresh memory takes longer than the sums.
+    pull = np.float32(ridge) * np.tile(_gain_of_all(frame, wanted, products, squares), (frame.shape[1], 1))
     mean_frame, mean_wanted = _box(frame, radius), _box(wanted, radius)
-    covariance = _box(frame * wanted, radius) - mean_frame * mean_wanted
-    variance = _box(frame * frame, radius) - mean_frame * mean_frame
-    gain = (covariance + np.float32(ridge) * _gain_of_all(frame, wanted)) / (variance + np.float32(ridge))
-    offset = mean_wanted - gain * mean_frame
+    gain, variance = _box(products, radius), _box(squares, radius)
+    gain -= np.multiply(mean_frame, mean_wanted, products)
+    gain += pull
+    variance -= np.multiply(mean_frame, mean_frame, squares)
+    variance += np.float32(ridge)
+    gain /= variance
+    offset = mean_wanted
+    offset -= np.multiply(gain, mean_frame, mean_frame)
     return _box(gain, radius), _box(offset, radius)
 
 
-def _gain_of_all(frame: Field, wanted: Field) -> NDArray[np.float32]:
-    """One gain per channel for the whole picture, ``(3,) float32``; 1 where the channel is empty, never negative."""
-    deviation = frame - frame.mean((0, 1), dtype=np.float64)
-    covariance = (deviation * (wanted - wanted.mean((0, 1), dtype=np.float64))).mean((0, 1))
-    variance = (deviation * deviation).mean((0, 1))
+def _gain_of_all(frame: Field, wanted: Field, products: Field, squares: Field) -> NDArray[np.float32]:
+    """One gain per channel for the whole picture, ``(3,) float32``; 1 where the channel is empty, never negative.
+
+    ``products`` of frame and wanted, ``squares`` of the frame.
+    """
+    # OpenCV adds up in float64, of which the difference of large means needs much.
+    means = (np.array(cv2.mean(each)[:3]) for each in (frame, wanted, products, squares))
+    mean_frame, mean_wanted, mean_product, mean_square = means
+    covariance = mean_product - mean_frame * mean_wanted
+    variance = mean_square - mean_frame * mean_frame
     return np.asarray(np.maximum((covariance + _NOISE) / (variance + _NOISE), 0), np.float32)
 
 

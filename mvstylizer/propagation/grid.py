@@ -44,14 +44,14 @@ class LookGrid:
         lower = np.minimum(np.floor(step), bins - 2)
         upper_share = step - lower
         known = np.dstack([frame, np.full((height, width), 255, np.float32)])
-        result = np.empty_like(frame)
+        total, result = np.ones((1, 4), np.float32), np.empty_like(frame)
         for channel in range(3):
             plane = np.ascontiguousarray(padded[..., channel])
             below, above = (
                 cv2.remap(plane, xs, ys + (lower + up) * (rows + 2), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                 for up in (np.float32(0), np.float32(1))
             )
-            below, above = ((maps * known).sum(-1) for maps in (below, above))
+            below, above = (cv2.transform(maps * known, total) for maps in (below, above))
             result[..., channel] = below + upper_share * (above - below)
         return result
 
@@ -61,34 +61,66 @@ def fit_grid(frame: Field, wanted: Field) -> LookGrid:
 
     Ridge regression in each cell, mixed with its neighbours, towards the map of the whole picture.
     """
-    known = np.column_stack([frame.reshape(-1, 3), np.full(frame[..., 0].size, 255, np.float32)]) / np.float32(255)
-    both = np.column_stack([known, wanted.reshape(-1, 3) / np.float32(255)])
-    products = (known[:, :, None] * both[:, None, :]).reshape(-1, 28)
-    whole = products.mean(0, dtype=np.float64).reshape(4, 7)
+    rows, columns, side = _cells(*frame.shape[:2])
+    size = columns * side, rows * side
+    # Sides of cells rarely come out even: a few pixels count twice or not at all, but none are mixed.
+    scaled = (cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in (frame, wanted))
+    known, found = (_by_cell(each / np.float32(255), side) for each in scaled)
+    moments = _moments(known, found).reshape(BINS, rows, columns, 4, 7)
+    whole = moments.sum(0, dtype=np.float64).mean((0, 1))
     doubt = np.diag([_NOISE, _NOISE, _NOISE, 1e-9])
     overall = np.linalg.solve(whole[:, :4] + doubt, whole[:, 4:] + doubt[:, :3])
-    moments, ridge = _moments(products, frame[..., 0]), _RIDGE * np.eye(4)
-    maps = np.linalg.solve(moments[..., :4] + ridge, moments[..., 4:] + ridge @ overall)
-    return LookGrid(maps.astype(np.float32))
+    ridge = _RIDGE * np.eye(4)
+    equations = _mixed(moments).astype(np.float64) + np.hstack([ridge, ridge @ overall])
+    return LookGrid(_solved(equations).astype(np.float32))
 
 
-def _moments(products: Field, luma: Field) -> NDArray[np.float64]:
-    """Means of products ``(h · w, 28)`` by bin and cell, mixed with their neighbours': ``(bins, rows, columns, 4, 7)``.
+def _cells(height: int, width: int) -> tuple[int, int, int]:
+    """Rows and columns of cells for a picture, and the pixels along a side of each that it is scaled to for that."""
+    long_side = max(height, width)
+    rows, columns = (min(side, max(1, round(side * CELLS / long_side))) for side in (height, width))
+    return rows, columns, max(1, round(long_side / max(rows, columns)))
 
-    A pixel counts in the two bins that its luma lies between.
+
+def _by_cell(picture: Field, side: int) -> Field:
+    """``(h, w, 3)`` as ``(cells, 3, pixels of a cell)``."""
+    height, width = picture.shape[:2]
+    cells = picture.reshape(height // side, side, width // side, side, 3)
+    return cells.transpose(0, 2, 4, 1, 3).reshape(-1, 3, side * side)
+
+
+def _moments(known: Field, wanted: Field) -> Field:
+    """Means by bin and cell of YUV and 1 times YUV, 1 and what is wanted: ``(bins, cells, 4, 7)``.
+
+    Both are ``(cells, 3, pixels)``. A pixel counts in the two bins that its luma lies between.
     """
-    height, width = luma.shape
-    rows, columns = (min(side, max(1, round(side * CELLS / max(height, width)))) for side in (height, width))
-    ys, xs = np.arange(height) * rows // height, np.arange(width) * columns // width
-    cell = (ys[:, None] * columns + xs).ravel()
-    step = (luma.ravel() * np.float32((BINS - 1) / 255)).clip(0, BINS - 1)
-    lower = np.minimum(step.astype(np.intp), BINS - 2)
-    upper_share = step - lower
-    index = np.concatenate([lower * rows * columns + cell, (lower + 1) * rows * columns + cell])
-    shares = np.concatenate([1 - upper_share, upper_share])
-    sums = [np.bincount(index, shares * np.tile(each, 2), BINS * rows * columns) for each in products.T]
-    pixels = np.bincount(cell, minlength=rows * columns).reshape(rows, columns, 1)
-    bins = np.stack(sums, -1).reshape(BINS, rows, columns, 28) / pixels
-    moments = np.stack([np.stack([cv2.blur(plane, (3, 3)) for plane in np.moveaxis(each, -1, 0)], -1) for each in bins])
-    moments[1:-1] = (moments[:-2] + 2 * moments[1:-1] + moments[2:]) / 4
-    return moments.reshape(BINS, rows, columns, 4, 7)
+    cells, _, pixels = known.shape
+    known = np.concatenate([known, np.ones((cells, 1, pixels), np.float32)], 1)
+    step = (known[:, :1] * np.float32(BINS - 1)).clip(0, BINS - 1)
+    shares = np.maximum(1 - np.abs(step - np.arange(BINS, dtype=np.float32)[:, None]), 0) / np.float32(pixels)
+    weighted = (shares[:, :, None] * known[:, None]).reshape(cells, BINS * 4, pixels)
+    sums: Field = weighted @ np.concatenate([known, wanted], 1).swapaxes(1, 2)
+    return sums.reshape(cells, BINS, 4, 7).swapaxes(0, 1)
+
+
+def _mixed(moments: Field) -> Field:
+    """Each cell and bin mixed with its neighbours."""
+    rows, columns = moments.shape[1:3]
+    # OpenCV takes up to 512 channels: those of one bin at a time.
+    mixed = np.stack([cv2.blur(each.reshape(rows, columns, -1), (3, 3)) for each in moments]).reshape(moments.shape)
+    mixed[1:-1] = (mixed[:-2] + 2 * mixed[1:-1] + mixed[2:]) / 4
+    return mixed
+
+
+def _solved(equations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The maps ``(..., 4, 3)`` that solve ``(..., 4, 7)``, by elimination of all at once.
+
+    The left side is positive definite, so no pivot is searched for; LAPACK, system by system, takes far longer.
+    """
+    rows = np.moveaxis(equations, (-2, -1), (0, 1)).copy()
+    for pivot in range(4):
+        rows[pivot, pivot:] /= rows[pivot, pivot].copy()
+        for other in range(4):
+            if other != pivot:
+                rows[other, pivot:] -= rows[other, pivot].copy() * rows[pivot, pivot:]
+    return np.moveaxis(rows[:, 4:], (0, 1), (-2, -1))

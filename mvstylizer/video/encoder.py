@@ -26,10 +26,9 @@ CODECS = {"h264": "libx264", "hevc": "libx265"}
 _MAX_CRF = 51
 _AVX_512F = 13
 """As OpenCV numbers it (CV_CPU_AVX_512F)."""
-_QUIET = {"libx265": {"x265-params": "log-level=error"}}
 # With AVX-512 and most widths, x264's macroblock tree (r3164's, at least) reads memory that nobody has set, and so the
 # same frames come out as other bytes each time. A run that is resumed must end as one that was not.
-_REPEATABLE = {"libx264": {"x264-params": "asm=avx2"}} if cv2.checkHardwareSupport(_AVX_512F) else {}
+_REPEATABLE = {"x264-params": "asm=avx2"} if cv2.checkHardwareSupport(_AVX_512F) else {}
 # Players of Apple's want this name for HEVC, and none minds it.
 _TAGS = {"libx265": "hvc1"}
 
@@ -98,14 +97,21 @@ def _configure(context: VideoCodecContext, info: VideoInfo, encoding: Encoding) 
     context.time_base, context.framerate = info.time_base, info.frame_rate
     context.thread_count = encoding.threads
     context.options = {
-        "crf": str(encoding.crf), "preset": encoding.preset, **_QUIET.get(encoding.library, {}),
-        **_REPEATABLE.get(encoding.library, {}), "chroma_sample_location": info.chroma_location,
+        "crf": str(encoding.crf), "preset": encoding.preset, **_parameters(encoding),
+        "chroma_sample_location": info.chroma_location,
     }  # fmt: skip
     if info.sample_aspect_ratio is not None:
         context.sample_aspect_ratio = info.sample_aspect_ratio
     tags = info.tags
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer
     context.colorspace, context.color_range = tags.space, tags.range
+
+
+def _parameters(encoding: Encoding) -> dict[str, str]:
+    if encoding.library == "libx265":
+        # Unlike x264's, its crf 0 loses something.
+        return {"x265-params": f"log-level=error:lossless={int(encoding.crf == 0)}"}
+    return _REPEATABLE
 
 
 def encoder_frame(planes: Planes, info: VideoInfo, pts: int) -> VideoFrame:

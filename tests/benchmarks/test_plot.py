@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.plot import HEIGHT, WIDTH, Line, line_plot, write_plot
+from benchmarks.plot import HEIGHT, WIDTH, Bar, Line, bar_plot, line_plot, write_plot
 from mvstylizer.pictures import read_picture
 
 BLUE, RED = (31, 119, 180), (214, 39, 40)
@@ -26,6 +26,16 @@ def test_lines_lie_where_their_values_are() -> None:
     first, last = upper[upper[:, 0].argmin()], upper[upper[:, 0].argmax()]
     assert last[1] < first[1] - 100
     assert upper[:, 1].max() < lower[:, 1].min()
+
+
+def test_bars_are_as_long_as_their_parts() -> None:
+    """Parts of all bars are in one scale, whatever the bars' own sums."""
+    picture = bar_plot([Bar("much", [("a", 30.0), ("b", 60.0)]), Bar("little", [("a", 30.0), ("b", 15.0)])], "title")
+    tall = [(picture == colour).all(-1).sum(0) for colour in (BLUE, RED)]
+    assert np.count_nonzero(tall[0] > 100) > 200
+    long, short = (np.count_nonzero(tall[1] > height) for height in (30, 100))
+    assert abs(long / np.count_nonzero(tall[0] > 100) - 2) < 0.05
+    assert abs(short / np.count_nonzero(tall[0] > 100) - 0.5) < 0.05
 
 
 def test_a_plot_replaces_the_one_before(tmp_path: Path) -> None:

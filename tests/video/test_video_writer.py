@@ -16,9 +16,10 @@ from mvstylizer.video import Encoding, VideoReader, VideoWriter, planes_to_rgb
 from tests.clips import Clip, packets, picture, write_clip
 
 
-def copy(source: Path, target: Path, *, crf: int = 12) -> Path:
+def copy(source: Path, target: Path, *, crf: int = 12, codec: str = "h264") -> Path:
     """The identity stylizer: read, write, nothing else."""
-    with VideoReader(source) as reader, VideoWriter(target, reader, Encoding(crf=crf)) as writer:
+    encoding = Encoding(crf=crf, codec=codec)
+    with VideoReader(source) as reader, VideoWriter(target, reader, encoding) as writer:
         for frame in reader:
             writer.write((frame.y, frame.u, frame.v), frame.pts)
     return target
@@ -146,6 +147,20 @@ def test_identity_keeps_every_colour(tmp_path: Path, suffix: str, colour: tuple[
         for a, b in zip(before, after, strict=True):
             difference = np.abs(a.proxy.astype(int) - b.proxy)
             assert difference.mean() < 1 and np.percentile(difference, 99) <= 3
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_crf_0_is_lossless(tmp_path: Path, codec: str) -> None:
+    """At crf 0 every plane comes back bit for bit, and at crf 1 it does not, with either encoder."""
+    source = write_clip(tmp_path / "in.mp4", Clip(frames=5, options={"preset": "ultrafast", "crf": "2"}))
+
+    def is_kept(crf: int) -> bool:
+        target = copy(source, tmp_path / f"{crf}.mp4", crf=crf, codec=codec)
+        with VideoReader(source) as before, VideoReader(target) as after:
+            pairs = zip(before, after, strict=True)
+            return all(np.array_equal(x, y) for a, b in pairs for x, y in ((a.y, b.y), (a.u, b.u), (a.v, b.v)))
+
+    assert is_kept(0) and not is_kept(1)
 
 
 @pytest.mark.parametrize("pixel_format", ["gray", "yuv420p10le", "yuv444p"])
