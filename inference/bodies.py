@@ -5,9 +5,11 @@ open for ever; so both are watched here.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +17,7 @@ from inference.errors import ApiError
 from inference.limits import Limits
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
+_JSON_TYPES = ("application/json",)
 
 
 class Bodies:
@@ -36,7 +39,26 @@ class Bodies:
         Raises ApiError: 400 empty or broken, 408 too slow, 413 too long, 415 not sent as a picture,
         503 if too many bodies are held already.
         """
-        _check_headers(request, max_bytes)
+        async with self._whole(request, max_bytes, PICTURE_TYPES) as body:
+            yield body
+
+    async def json(self, request: web.Request, max_bytes: int) -> dict[str, Any]:
+        """The JSON object in a request's body.
+
+        Raises ApiError: 400 empty, broken or no JSON object, else as ``picture`` does.
+        """
+        async with self._whole(request, max_bytes, _JSON_TYPES) as body:
+            try:
+                found = json.loads(body)
+            except (ValueError, RecursionError):
+                raise ApiError(400, "bad-json", "the body is no JSON in UTF-8") from None
+        if not isinstance(found, dict):
+            raise ApiError(400, "bad-json", "the body must be a JSON object")
+        return found
+
+    @asynccontextmanager
+    async def _whole(self, request: web.Request, max_bytes: int, types: tuple[str, ...]) -> AsyncIterator[bytes]:
+        _check_headers(request, max_bytes, types)
         await _send_continue(request)
         body = bytearray()
         start = time.monotonic()
@@ -46,7 +68,7 @@ class Bodies:
                 self._held += len(chunk)
                 self._check(len(body), max_bytes)
             if not body:
-                raise ApiError(400, "empty-body", "the body must be a picture, and it is empty")
+                raise ApiError(400, "empty-body", f"the body must be {' or '.join(types)}, and it is empty")
             yield bytes(body)
         finally:
             self._held -= len(body)
@@ -71,11 +93,11 @@ class Bodies:
             raise ApiError(503, "busy", "too many uploads at a time", retry_after=1, close=True)
 
 
-def _check_headers(request: web.Request, max_bytes: int) -> None:
+def _check_headers(request: web.Request, max_bytes: int, types: tuple[str, ...]) -> None:
     if request.headers.get("Content-Encoding") is not None:
-        raise ApiError(415, "content-encoding", "send the picture as it is, without Content-Encoding", close=True)
-    if request.content_type not in PICTURE_TYPES:
-        text = f"Content-Type must be one of {', '.join(PICTURE_TYPES)}"
+        raise ApiError(415, "content-encoding", "send the body as it is, without Content-Encoding", close=True)
+    if request.content_type not in types:
+        text = f"Content-Type must be one of {', '.join(types)}"
         raise ApiError(415, "content-type", text, close=True)
     if request.content_length is not None and request.content_length > max_bytes:
         raise _too_long(max_bytes)

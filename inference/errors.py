@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -17,6 +17,8 @@ from mvstylizer.errors import InputError
 log = logging.getLogger(__name__)
 
 REQUEST_ID = web.RequestKey("request_id", str)
+ERROR_CODE = web.ResponseKey("error_code", str)
+"""The slug of a refusal, for the log and the metrics."""
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -25,7 +27,7 @@ class ApiError(Exception):
 
     ``text`` is for people, ``code`` for programs. ``retry_after`` is in seconds. ``close`` ends the
     connection, for when the rest of a body is not worth reading. ``styles`` are the ids that it is about,
-    if it is about styles; the reply lists them for programs.
+    if it is about styles; the reply lists them for programs. ``headers`` go with the reply.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class ApiError(Exception):
         retry_after: float | None = None,
         close: bool = False,
         styles: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(text)
         self.status, self.code, self.text = status, code, text
         self.retry_after, self.close, self.styles = retry_after, close, list(styles)
+        self.headers = dict(headers or {})
 
 
 def error_body(request: web.Request, code: str, text: str) -> dict[str, str]:
@@ -51,7 +55,10 @@ def error_body(request: web.Request, code: str, text: str) -> dict[str, str]:
 def error_response(request: web.Request, error: ApiError) -> web.Response:
     """The reply that tells of ``error``."""
     about = {"styles": error.styles} if error.styles else {}
-    response = web.json_response(error_body(request, error.code, error.text) | about, status=error.status)
+    response = web.json_response(
+        error_body(request, error.code, error.text) | about, status=error.status, headers=error.headers
+    )
+    response[ERROR_CODE] = error.code
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.close:
@@ -110,6 +117,9 @@ def _from_aiohttp(request: web.Request, error: web.HTTPException) -> web.Respons
 
 
 def _internal(request: web.Request) -> web.Response:
-    log.exception("request %s failed: %s %s", request.get(REQUEST_ID), request.method, request.path)
+    # The route's pattern: a path may hold a contributor's id, with which frames can be deleted.
+    resource = request.match_info.route.resource
+    route = "unknown" if resource is None else resource.canonical
+    log.exception("request %s failed: %s %s", request.get(REQUEST_ID), request.method, route)
     text = "the edge failed to answer; its log tells why under this request id"
     return error_response(request, ApiError(500, "internal", text))

@@ -24,6 +24,12 @@ class Limits:
     max_r: float = 8.0
     queue: int = 8
     """Requests that may wait for the one that is being computed."""
+    per_client: int = 6
+    """Requests that one client may have in flight."""
+    max_reply_bytes: int = 32 * MEBIBYTE
+    """Of replies that are kept for who asks again with the same Idempotency-Key."""
+    reply_seconds: float = 120.0
+    """For which a reply is kept."""
     max_buffered_bytes: int = 256 * MEBIBYTE
     """Of all bodies that are held at a time."""
     body_seconds: float = 30.0
@@ -34,3 +40,9 @@ class Limits:
     keepalive_seconds: float = 15.0
     drain_seconds: float = 30.0
     """What is in flight at SIGTERM may take this long to finish."""
+    max_release_difference: float = 64.0
+    """Mean absolute difference, of 255, between what a release and the one after it make of the same pictures."""
+    max_collected_bytes: int = 1024 * MEBIBYTE
+    """Of the disk, for key frames that devices offered; the oldest make room."""
+    max_collected_days: int = 30
+    """For which such a key frame is kept."""

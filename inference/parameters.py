@@ -8,12 +8,40 @@ from aiohttp import web
 
 from inference.errors import ApiError
 from inference.limits import Limits
+from inference.openapi import header, query
+from inference.replies import KEY_FORM
 from inference.styles import is_style_id
 from mvstylizer.presets import is_preset_name
+from mvstylizer.styles import MAX_PARTS
 
 FORMS = ("jpeg", "png")
 _NAMES = {"style", "quality", "format", "r"}
 _MAX_DEADLINE_MS = 3_600_000
+_POSITIVE = r"(0?[.][0-9]{0,6}[1-9]|[1-9][0-9]{0,6}([.][0-9]{1,6})?)"
+_PART = rf"([0-9a-f]{{64}}|[a-z0-9]{{1,9}}(-[a-z0-9]{{1,9}}){{0,3}})(:{_POSITIVE})?"
+_STYLE_FORM = rf"^{_PART}(,{_PART}){{0,{MAX_PARTS - 1}}}$"
+"""For the OpenAPI document; what is accepted goes a little beyond it."""
+
+DEADLINE = header(
+    "X-Deadline-Ms",
+    {"type": "integer", "minimum": 0, "maximum": _MAX_DEADLINE_MS},
+    "milliseconds from now after which the reply is of no use, and the request is dropped",
+)
+STYLIZE_PARAMETERS = (
+    query(
+        "style",
+        {"type": "string", "pattern": _STYLE_FORM},
+        "ids of styles or names of presets, with weights for a blend: {id}:0.7,{id}:0.3",
+        required=True,
+    ),
+    query("format", {"type": "string", "enum": list(FORMS), "default": "jpeg"}, "of the reply"),
+    query("quality", {"type": "integer", "minimum": 1, "maximum": 100, "default": 95}, "of a JPEG"),
+    query("r", {"type": "number", "minimum": Limits.min_r, "maximum": Limits.max_r, "default": 1},
+          "size of the reply in parts of the frame's (paper Eq. 3)"),
+    DEADLINE,
+    header("Idempotency-Key", {"type": "string", "pattern": KEY_FORM},
+           "new for each request, the same when it is sent again: the reply is then the same too"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 
 class Stylizer(Protocol):
-    """Photo to style code, key frame and code to stylized key frame. Called from one thread at a time."""
+    """Photo to style code, key frame and code to stylized key frame.
+
+    The worker's thread calls it, and that of a hot swap at the same time, to compare.
+    """
 
     @property
     def version(self) -> str:
@@ -17,6 +20,10 @@ class Stylizer(Protocol):
     @property
     def sha256(self) -> str:
         """Hex digest of the release."""
+
+    @property
+    def encoder_sha256(self) -> str:
+        """Hex digest of what turns photos into style codes: stylizers that share it understand each other's codes."""
 
     @property
     def code_size(self) -> int:

@@ -10,7 +10,7 @@ that can go wrong is a ``MVStylizerError``.
 
 Key frames are stylized in this process unless a ``stylizer`` is given, such as an edge::
 
-    from inference.edge_stylizer import EdgeStylizer
+    from inference.client import EdgeStylizer
     with EdgeStylizer("http://edge:8080") as edge:
         mvstylizer.stylize_video("in.mp4", "sunset.jpg", "out.mp4", stylizer=edge)
 """

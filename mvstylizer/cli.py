@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING
 
 from mvstylizer import __version__
 from mvstylizer.completion import SHELLS, completion_script
+from mvstylizer.contributions_command import add_contributions
+from mvstylizer.doctor_command import add_doctor
 from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError
-from mvstylizer.options import Commands, Parser, add_command, add_release
+from mvstylizer.look_options import contributor_of, edge_urls
+from mvstylizer.options import Commands, Parser, add_command
 from mvstylizer.preview_command import add_preview
+from mvstylizer.releases_command import add_releases
+from mvstylizer.serve_command import add_serve
 from mvstylizer.styles_command import add_styles
 from mvstylizer.stylize_command import add_stylize
 from mvstylizer.training_commands import add_distill, add_train, training_runs
@@ -50,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     add_stylize(commands, _stylizer)
     add_preview(commands, _stylizer)
-    for add in (add_styles, _add_serve, _add_demo, add_distill, add_train, _add_export, _add_completion):
+    add_serve(commands, _serve)
+    _add_releases(commands)
+    _add_contributions(commands)
+    for add in (add_styles, _add_doctor, _add_demo, add_distill, add_train, _add_export, _add_completion):
         add(commands)
     return parser
 
@@ -59,41 +67,112 @@ def _stylizer(options: argparse.Namespace) -> "KeyFrameStylizer":
     """The edge that was asked for, with the engine in this process as its stand-in if wanted, or the engine alone."""
     from mvstylizer.engine import Engine, LocalStylizer
 
-    if not options.edge:
-        return LocalStylizer(Engine(options.release))
-    from inference.edge_stylizer import EdgeStylizer
+    def note(text: str) -> None:
+        print(f"mvstylizer: note: {text}", file=sys.stderr)
 
-    edge = EdgeStylizer(options.edge, patience=options.edge_patience)
+    urls = edge_urls(options)
+    if not urls:
+        return LocalStylizer(Engine(options.release))
+    from inference.client import EdgeStylizer
+
+    edge = EdgeStylizer(
+        urls,
+        patience=options.edge_patience,
+        token=options.edge_token,
+        ca=options.edge_ca,
+        contributor=contributor_of(options),
+        note=note,
+    )
     if not options.offline_fallback:
         return edge
     from mvstylizer.fallback import FallbackStylizer
 
-    return FallbackStylizer(
-        edge,
-        lambda: LocalStylizer(Engine(options.release)),
-        lambda text: print(f"mvstylizer: note: {text}", file=sys.stderr),
-    )
-
-
-def _add_serve(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "serve",
-        "Run an edge: stylizes key frames over HTTP.",
-        "mvstylizer serve --port 8080",
-        _serve,
-    )
-    parser.setting("--host", "address to listen on", default="127.0.0.1")
-    parser.setting("--port", "port to listen on, 0 for any free one", type=int, default=8080)
-    parser.setting("--threads", "cores one inference may use, 0 for all", type=int, default=0)
-    add_release(parser)
+    return FallbackStylizer(edge, lambda: LocalStylizer(Engine(options.release)), note)
 
 
 def _serve(options: argparse.Namespace) -> None:
+    from inference.access_log import written
+    from inference.contributions import Collect
+    from inference.data_dir import DataDir
+    from inference.limits import MEBIBYTE, Limits
+    from inference.security import Security, read_token, tls_context
     from inference.serve import serve
+    from inference.start_release import start_engine
     from mvstylizer.engine import Engine
 
-    serve(Engine(options.release, threads=options.threads), options.host, options.port)
+    data = DataDir(options.data_dir) if options.data_dir else None
+    security = Security(
+        read_token(options.token_file) if options.token_file else None,
+        data.admin_token() if data else None,
+        tls_context(options.certificate, options.key) if options.certificate else None,
+        options.behind_proxy,
+    )
+    limits = Limits(
+        queue=options.queue,
+        per_client=options.per_client,
+        drain_seconds=options.drain_seconds,
+        max_collected_bytes=options.collect_mb * MEBIBYTE,
+        max_collected_days=options.collect_days,
+    )
+    with written(options.log):
+        threads = options.threads
+        # Without a name here: the edge alone is to hold it, and lets it go when another takes its place.
+        serve(
+            start_engine(data, options.release, threads=threads) if data else Engine(options.release, threads=threads),
+            options.host,
+            options.port,
+            limits,
+            security=security,
+            data=data,
+            admin_port=options.admin_port,
+            collect=Collect(options.collect),
+        )
+
+
+def _add_releases(commands: Commands) -> None:
+    def run(options: argparse.Namespace) -> None:
+        from inference.release_commands import run_releases
+
+        run_releases(options)
+
+    add_releases(commands, run)
+
+
+def _add_contributions(commands: Commands) -> None:
+    def ask(url: str, contributor: str, options: argparse.Namespace) -> dict[str, int]:
+        import asyncio
+
+        from inference.client import EdgeClient
+
+        client = EdgeClient(url, patience=5.0, token=options.edge_token, ca=options.edge_ca, contributor=contributor)
+
+        async def answer() -> dict[str, int]:
+            async with client:
+                if options.action == "delete":
+                    return {"deleted": await client.delete_contributions()}
+                return await client.contributions()
+
+        return asyncio.run(answer())
+
+    add_contributions(commands, ask)
+
+
+def _add_doctor(commands: Commands) -> None:
+    def ask_edge(url: str, options: argparse.Namespace) -> tuple[str, str]:
+        import asyncio
+
+        from inference.client import EdgeClient
+
+        async def ask() -> tuple[str, str]:
+            client = EdgeClient(url, timeout=5.0, patience=0.0, token=options.edge_token, ca=options.edge_ca)
+            async with client:
+                await client.ready()
+                release = await client.release()
+                return release.version, release.sha256
+
+        return asyncio.run(ask())
+
+    add_doctor(commands, ask_edge)
 
 
 def _add_demo(commands: Commands) -> None:

@@ -30,6 +30,8 @@ class Engine:
             release = releases.load(release or releases.bundled())
         self.version = release.version
         self.sha256 = release.sha256
+        self.encoder_sha256 = release.encoder_sha256
+        self.threads = threads
         self.code_size = release.code_size
         self.presets: Mapping[str, StyleCode] = release.presets
         self._style = _session(release, releases.STYLE_GRAPH, threads)
@@ -46,13 +48,18 @@ class Engine:
         Raises:
             InputError: the style code is not one of this release, or r is not positive and finite.
         """
+        stylized = self.stylize_unrounded(frame, code, r)
+        return np.ascontiguousarray(np.rint(stylized * 255).astype(np.uint8))
+
+    def stylize_unrounded(self, frame: Picture, code: StyleCode, r: float = 1.0) -> NDArray[np.float32]:
+        """As ``stylize``, but as the graph gives it: float32, and in 0..1 if the release is sound. Raises the same."""
         if code.shape != (self.code_size,):
             raise InputError(f"a style code of {code.shape} is not of release {self.version}; encode the style again")
         if not 0 < r < math.inf:
             raise InputError(f"a frame cannot be scaled by {r}; choose a finite factor above 0")
         feeds = {"frame": _to_network(frame), "code": code[None], "r": np.array(r, np.float32)}
         (stylized,) = self._stylize.run(["stylized"], feeds)
-        return np.ascontiguousarray(np.rint(stylized[0].transpose(1, 2, 0) * 255).astype(np.uint8))
+        return np.asarray(stylized[0], np.float32).transpose(1, 2, 0)
 
 
 class LocalStylizer:
@@ -104,6 +111,8 @@ def _session(release: releases.Release, graph: str, threads: int) -> ort.Inferen
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    # What was inspected as ONNX is not to be taken for anything else.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return ort.InferenceSession(release.graphs[graph], options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -5,6 +5,8 @@ Two ONNX graphs, presets if it has some, and a manifest that vouches for them.
 
 import hashlib
 import json
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvstylizer import presets
+from mvstylizer import onnx_graph, presets
 from mvstylizer.errors import ReleaseError
 
 FORMAT = 1
@@ -25,8 +27,12 @@ GRAPHS = (STYLE_GRAPH, STYLIZE_GRAPH)
 PRESETS = "presets.npz"
 """Optional: style codes by name."""
 MAX_GRAPH_BYTES = 512 * 2**20
+MAX_MANIFEST_BYTES = 2**20
 STYLE_SIZE = 512
 """Long side, in pixels, at which style photos are encoded."""
+_VERSION_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_NAMES = {STYLE_GRAPH: ({"photo"}, {"code"}), STYLIZE_GRAPH: ({"frame", "code", "r"}, {"stylized"})}
+"""Inputs and outputs of each graph."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +55,63 @@ class Release:
         digests = "".join(self.manifest["files"][name]["sha256"] for name in GRAPHS)
         return hashlib.sha256(digests.encode()).hexdigest()
 
+    @property
+    def encoder_sha256(self) -> str:
+        """Digest of the style graph: releases that share it share style codes."""
+        return str(self.manifest["files"][STYLE_GRAPH]["sha256"])
+
 
 def bundled() -> Path:
     """The directory of the release that ships with the package."""
     return Path(str(resources.files("mvstylizer"))) / "releases" / "default"
 
 
+def is_version(text: str) -> bool:
+    """Whether a release may have this version: letters, digits and ``._+-``, so that a directory can bear it."""
+    return _VERSION_FORM.fullmatch(text) is not None
+
+
 def load(directory: Path) -> Release:
-    """Read a release and check its files against their sha256.
+    """Read a release and check all of it that can be checked without running it.
+
+    Its files against their sha256 and the limits of their size, its graphs for their inputs, outputs and the size of
+    a style code, and that they take no values from other files.
 
     Raises:
-        ReleaseError: the directory holds no release, one of a later format, or one that was damaged.
+        ReleaseError: the directory holds no release, one of a later format, one that was damaged, or one whose
+            graphs are not of this project's making.
     """
     try:
-        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_bounded(directory / MANIFEST, MAX_MANIFEST_BYTES))
         if manifest["format"] != FORMAT:
             raise ReleaseError(f"{directory} has release format {manifest['format']}; this version reads {FORMAT}")
+        version, code_size = str(manifest["version"]), int(manifest["code_size"])
+        if not is_version(version):
+            raise ReleaseError(f"{directory} has the version {version[:64]!r}; letters, digits and ._+- make one")
         graphs = {name: _verified(directory / name, manifest["files"][name]["sha256"]) for name in GRAPHS}
+        for name, graph in graphs.items():
+            _check_graph(directory / name, graph, code_size)
         codes = _presets(directory, manifest)
         descriptions = {name: str(manifest["presets"][name]["description"]) for name in codes}
-        return Release(str(manifest["version"]), int(manifest["code_size"]), manifest, graphs, codes, descriptions)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Release(version, code_size, manifest, graphs, codes, descriptions)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ReleaseError(
             f"{directory} holds no readable release ({error!r}); name a directory that `mvstylizer export` wrote"
         ) from error
+
+
+def read_bounded(path: Path, limit: int = MAX_GRAPH_BYTES) -> bytes:
+    """A file's content, of at most ``limit`` bytes.
+
+    Raises ReleaseError if there are more or it is no file, OSError if it cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ReleaseError(f"{path} is no file; name a directory that `mvstylizer export` wrote")
+    if status.st_size > limit:
+        raise ReleaseError(f"{path} is larger than {limit >> 20} MB and not of this project's making")
+    with path.open("rb") as file:
+        return file.read(limit)
 
 
 def output_shape(height: int, width: int, r: float) -> tuple[int, int]:
@@ -97,10 +136,20 @@ def _presets(directory: Path, manifest: dict[str, Any]) -> dict[str, NDArray[np.
     return presets.unpacked(data, int(manifest["code_size"]), str(path))
 
 
+def _check_graph(path: Path, graph: bytes, code_size: int) -> None:
+    signature = onnx_graph.inspect(graph, str(path))
+    inputs, outputs = _NAMES[path.name]
+    if (set(signature.inputs), set(signature.outputs)) != (inputs, outputs):
+        found = f"{', '.join(signature.inputs)} → {', '.join(signature.outputs)}"
+        wanted = f"{', '.join(sorted(inputs))} → {', '.join(outputs)}"
+        raise ReleaseError(f"{path} computes {found[:200]}; a release's computes {wanted}, so export it again")
+    code = (signature.inputs | signature.outputs)["code"]
+    if code not in ((1, code_size), (None, code_size)):
+        raise ReleaseError(f"{path} has style codes of {code}, the manifest of (1, {code_size}); export it again")
+
+
 def _verified(path: Path, expected: str) -> bytes:
-    if path.stat().st_size > MAX_GRAPH_BYTES:
-        raise ReleaseError(f"{path} is larger than {MAX_GRAPH_BYTES >> 20} MB and not of this project's making")
-    data = path.read_bytes()
+    data = read_bounded(path)
     if sha256(data) != expected:
         raise ReleaseError(f"{path} is damaged (its sha256 is not the manifest's); export or install it again")
     return data

@@ -183,3 +183,44 @@ def test_the_codec_can_be_chosen(
         assert context.codec.canonical_name == codec and context.pix_fmt == "yuv420p"
         assert tag is None or context.codec_tag == tag
     assert [np.abs(frame.mean((0, 1)) - WARM).max() < 15 for frame in proxies(Path(f"out.{suffix}"))] == 12 * [True]
+
+
+# Settings in a file
+
+
+def test_a_file_holds_settings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands in the command's table counts as given by flag, required settings and blends too."""
+    Path("mine.toml").write_text('[stylize]\nstyle = ["warm-light:3", "cold-light"]\ncrf = 40\ncodec = "hevc"\n')
+    arguments = ["stylize", "clips/a.mp4", "-o", "out.mp4", "--config", "mine.toml"]
+    assert run([*arguments, "--codec", "h264"], capsys)[0] == 0
+    assert b"crf=40.0" in Path("out.mp4").read_bytes()
+    blended = (3 * TINY_PRESETS["warm-light"][:3] + TINY_PRESETS["cold-light"][:3]) / 4 * 255
+    assert [np.abs(frame.mean((0, 1)) - blended).max() < 15 for frame in proxies(Path("out.mp4"))] == 12 * [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[stylize]\ncrf = 'fine'", "mine.toml: [stylize] crf: must be a whole number"),
+        ("[stylize]\ncrf = 52", "--crf 52"),
+        ("[stylise]\ncrf = 40", "[stylise] is no command"),
+        ("[stylize]\nforce = true", "no setting 'force'"),
+        ("crf", "mine.toml: is no TOML"),
+    ],
+)
+def test_a_bad_file_is_refused(folder: Path, capsys: pytest.CaptureFixture[str], text: str, words: str) -> None:
+    """In one line, before anything is done."""
+    Path("mine.toml").write_text(text)
+    code, out, err = run(stylize("--config", "mine.toml"), capsys)
+    assert (code, out, err.count("\n")) == (USAGE, "", 1) and words in err
+    assert not Path("out.mp4").exists()
+
+
+@pytest.mark.parametrize("command", ["stylize", "preview", "styles", "serve", "distill", "train", "doctor"])
+def test_every_command_with_settings_takes_a_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Its help says so, and names the table."""
+    with pytest.raises(SystemExit):
+        run([command, "--help"], capsys)
+    assert f"settings below [{command}]" in " ".join(capsys.readouterr().out.split())

@@ -1,6 +1,7 @@
 """Releases: what the manifest does not vouch for is not run."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,16 @@ from mvstylizer.release import (
     output_shape,
     sha256,
 )
+from tests.changed_release import changed_release, padded, renamed_input, values_in
+from tests.tiny_release import CODE_SIZE, write_tiny_release
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A release whose graphs are no networks: loading does not look into them."""
-    graphs = {STYLE_GRAPH: b"style" * 50, STYLIZE_GRAPH: b"stylize" * 50}
-    for name, data in graphs.items():
-        (tmp_path / name).write_bytes(data)
-    files = {name: {"sha256": sha256(data), "bytes": len(data)} for name, data in graphs.items()}
-    manifest = {"format": FORMAT, "version": "1.2", "code_size": 7, "files": files}
-    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
-    return tmp_path
+    """A release of version 1.2, to be damaged."""
+    directory = write_tiny_release(tmp_path / "release")
+    edit(directory, lambda manifest: manifest.update(version="1.2"))
+    return directory
 
 
 def edit(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -52,7 +51,7 @@ def refused(directory: Path, words: str) -> None:
 def test_a_whole_release_is_loaded(directory: Path) -> None:
     """Version, code size and the very bytes that were verified."""
     release = load(directory)
-    assert (release.version, release.code_size) == ("1.2", 7)
+    assert (release.version, release.code_size) == ("1.2", CODE_SIZE)
     assert release.graphs == {name: (directory / name).read_bytes() for name in GRAPHS}
 
 
@@ -64,7 +63,7 @@ def test_the_digest_is_that_of_both_graphs(directory: Path) -> None:
     edit(directory, lambda manifest: manifest.update(version="1.3"))
     assert load(directory).sha256 == first
     for name in GRAPHS:
-        other = (directory / name).read_bytes() + b"!"
+        other = (directory / name).read_bytes() + b"\x32\x01!"  # a doc_string
         (directory / name).write_bytes(other)
         digest = sha256(other)
 
@@ -74,6 +73,15 @@ def test_the_digest_is_that_of_both_graphs(directory: Path) -> None:
         edit(directory, vouch)
         digests.add(load(directory).sha256)
     assert len(digests) == 3
+
+
+def test_style_codes_belong_to_the_style_graph(directory: Path, tmp_path: Path) -> None:
+    """Releases that differ in the other graph only share their encoder's digest, else they do not."""
+    encoder = load(directory).encoder_sha256
+    for graph, same in ((STYLIZE_GRAPH, True), (STYLE_GRAPH, False)):
+        other = load(changed_release(directory, tmp_path / graph, "1.3", padded(1), graph))
+        assert other.sha256 != load(directory).sha256
+        assert (other.encoder_sha256 == encoder) is same
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -138,6 +146,50 @@ def test_graphs_of_absurd_size_are_not_read(directory: Path) -> None:
     refused(directory, "larger than 512 MB")
 
 
+def test_only_files_are_read(directory: Path) -> None:
+    """A pipe in a graph's place is refused; nobody waits for what will never come."""
+    (directory / STYLE_GRAPH).unlink()
+    os.mkfifo(directory / STYLE_GRAPH)
+    refused(directory, "is no file")
+
+
+def test_a_manifest_of_absurd_size_is_not_read(directory: Path) -> None:
+    """Nor parsed."""
+    with (directory / MANIFEST).open("ab") as file:
+        file.truncate(releases.MAX_MANIFEST_BYTES + 1)
+    refused(directory, "larger than 1 MB")
+
+
+@pytest.mark.parametrize(
+    "version", ["", ".", "..", "../up", "a/b", ".hidden", "a b", "a\nb", "1\r\nX: y", "ä", "x" * 65]
+)
+def test_versions_can_be_names_and_headers(directory: Path, version: str) -> None:
+    """A version that could lead elsewhere, or break a header, is refused."""
+    edit(directory, lambda manifest: manifest.update(version=version))
+    refused(directory, "version")
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_values_in_another_file_are_refused(directory: Path, tmp_path: Path, graph: str) -> None:
+    """A graph that would read another file of this machine is never given to ONNX Runtime."""
+    change = values_in("/etc/hostname", "plane_axes" if graph == STYLE_GRAPH else "zero")
+    refused(changed_release(directory, tmp_path / "bad", "1.3", change, graph), "another file")
+
+
+@pytest.mark.parametrize("old", ["frame", "code", "r"])
+def test_other_inputs_are_refused(directory: Path, tmp_path: Path, old: str) -> None:
+    """The message tells what a release's graph computes from what."""
+    wrong = changed_release(directory, tmp_path / "bad", "1.3", renamed_input(old, "picture"))
+    refused(wrong, r"picture.*code, frame, r → stylized")
+
+
+@pytest.mark.parametrize("code_size", [CODE_SIZE - 1, CODE_SIZE + 1, 0, 364])
+def test_the_size_of_a_style_code_is_that_of_the_graphs(directory: Path, code_size: int) -> None:
+    """A manifest that says another one is refused before anything runs."""
+    edit(directory, lambda manifest: manifest.update(code_size=code_size))
+    refused(directory, rf"style codes of \(1, {CODE_SIZE}\).*\(1, {code_size}\)")
+
+
 def add_presets(directory: Path, data: bytes) -> None:
     """Put this file of presets into the release, vouched for by the manifest."""
     (directory / PRESETS).write_bytes(data)
@@ -145,7 +197,7 @@ def add_presets(directory: Path, data: bytes) -> None:
     edit(directory, lambda manifest: manifest.update(presets={"winter": {"description": "cold"}}))
 
 
-WINTER = {"winter": np.arange(7, dtype=np.float32)}
+WINTER = {"winter": np.arange(CODE_SIZE, dtype=np.float32)}
 
 
 def test_presets_belong_to_the_release(directory: Path) -> None:
@@ -170,7 +222,7 @@ def test_damaged_presets_are_refused(directory: Path, damage: str) -> None:
     elif damage == "missing":
         path.unlink()
     else:
-        add_presets(directory, b"no codes" if damage == "no codes" else packed({"winter": np.zeros(6, np.float32)}))
+        add_presets(directory, b"no codes" if damage == "no codes" else packed({"winter": np.zeros(5, np.float32)}))
     refused(directory, "presets.npz|no readable release")
 
 

@@ -34,7 +34,7 @@ def running_edge(deadline: float = 60.0, command: tuple[str, ...] = COMMAND) -> 
         EdgeError: the edge ended, or did not say within ``deadline`` seconds where it listens.
     """
     process = subprocess.Popen(
-        [*command, "serve", "--port", "0"],
+        [*command, "serve", "--port", "0", "--log", "none"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -28,6 +28,15 @@ def test_lines_lie_where_their_values_are() -> None:
     assert upper[:, 1].max() < lower[:, 1].min()
 
 
+def test_a_band_reaches_as_far_as_repetitions_spread() -> None:
+    """Above and below the line is a faint fill up to the band's ends, which the axis has room for."""
+    line = Line("spread", [(1, 0.5), (100, 0.5)], [(1, 0.4, 0.5), (100, 0.0, 1.0)])
+    with_band, without = (line_plot([drawn], "title", "x", "y") for drawn in (line, Line("spread", line.points)))
+    narrow, wide = (np.count_nonzero((with_band != 255).any(-1)[:, column]) for column in (WIDTH // 3, WIDTH - 60))
+    assert wide > 1.8 * narrow > 0
+    assert np.count_nonzero((without != 255).any(-1)[:, WIDTH - 60]) < narrow
+
+
 def test_bars_are_as_long_as_their_parts() -> None:
     """Parts of all bars are in one scale, whatever the bars' own sums."""
     picture = bar_plot([Bar("much", [("a", 30.0), ("b", 60.0)]), Bar("little", [("a", 30.0), ("b", 15.0)])], "title")

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import aiohttp
 import cv2
 import numpy as np
 import pytest
+from blockbuster import blockbuster_ctx
 from numpy.typing import NDArray
 
 from inference.serve import listening
@@ -29,6 +31,7 @@ class StandIn:
 
     version = "test-1"
     sha256 = "0" * 64
+    encoder_sha256 = "0" * 64
     code_size = 3
     presets = PRESETS
 
@@ -47,6 +50,7 @@ class Delayed:
     def __init__(self, inner: Stylizer, seconds: float) -> None:
         self._inner, self._seconds = inner, seconds
         self.version, self.sha256, self.code_size = inner.version, inner.sha256, inner.code_size
+        self.encoder_sha256 = inner.encoder_sha256
         self.presets = inner.presets
 
     def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,12 +62,12 @@ class Delayed:
 
 
 @contextmanager
-def edge_in_a_thread(stylizer: Stylizer) -> Iterator[str]:
-    """An edge that runs in a thread of its own; gives its URL."""
+def edge_in_a_thread(stylizer: Stylizer, **options: Any) -> Iterator[str]:
+    """An edge that runs in a thread of its own, with the options of ``listening``; gives its URL."""
     urls, stops, started = list[str](), list[Callable[[], object]](), threading.Event()
 
     async def run() -> None:
-        async with listening(stylizer) as (url, _):
+        async with listening(stylizer, **options) as (url, _):
             stop, loop = asyncio.Event(), asyncio.get_running_loop()
             urls.append(url)
             stops.append(lambda: loop.call_soon_threadsafe(stop.set))
@@ -121,9 +125,10 @@ def style_id(photo_png: bytes) -> str:
 
 @pytest.fixture
 async def url(stylizer: Stylizer) -> AsyncIterator[str]:
-    """Where a fresh edge with default limits listens."""
+    """Where a fresh edge with default limits listens; it may not wait for a file or a lock on its event loop."""
     async with listening(stylizer) as (url, _):
-        yield url
+        with blockbuster_ctx(scanned_modules=["inference"]):
+            yield url
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ class Slow:
 
     version = "slow-1"
     sha256 = "0" * 64
+    encoder_sha256 = "0" * 64
     code_size = 1
     presets: Mapping[str, NDArray[np.float32]] = {}
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from numpy.typing import NDArray
 
-from inference.client import EdgeClient, style_query
-from inference.edge_stylizer import EdgeStylizer
+from inference.client import EdgeStylizer
+from inference.client.edge_client import EdgeClient, style_query
 from inference.limits import Limits
 from inference.serve import listening
 from inference.stylizer import Stylizer
@@ -170,6 +170,7 @@ async def test_exactly_the_forgotten_ones_are_given_again(
 
     class Counting:
         version, sha256, code_size, presets = "test-1", "0" * 64, 3, PRESETS
+        encoder_sha256 = "1" * 64
 
         def encode_style(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
             encoded.append(int(photo[0, 0].argmax()))

@@ -43,7 +43,7 @@ async def _raw(url: str, head: str, *parts: bytes, pause: float = 0.0) -> tuple[
     """Status and error code of a hand-made request; before every part of its body is a pause."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
     try:
-        writer.write(f"{head}\r\nHost: edge\r\nContent-Type: image/png\r\n\r\n".encode())
+        writer.write(f"{head}\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n\r\n".encode())
         for part in parts:
             await asyncio.sleep(pause)
             writer.write(part)
@@ -66,6 +66,7 @@ def _png_header(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.failure("F9")
 async def test_declared_too_long(url: str, style: str) -> None:
     """A Content-Length beyond the limit is refused before a byte of the body is sent."""
     head = f"POST /v1/stylize?style={style} HTTP/1.1\r\nContent-Length: 100000000\r\nExpect: 100-continue"
@@ -78,6 +79,7 @@ async def test_expect_continue(http: aiohttp.ClientSession, style: str, frame_pn
         assert reply.status == 200
 
 
+@pytest.mark.failure("F9")
 async def test_chunked_too_long(http: aiohttp.ClientSession, style: str) -> None:
     """A body without a length is counted while it comes."""
 
@@ -89,6 +91,7 @@ async def test_chunked_too_long(http: aiohttp.ClientSession, style: str) -> None
         assert await _code(reply) == (413, "too-many-bytes")
 
 
+@pytest.mark.failure("F8")
 async def test_stalled_body(url: str, style: str) -> None:
     """A body that stops coming is given up after the grace time."""
     start = time.monotonic()
@@ -97,12 +100,14 @@ async def test_stalled_body(url: str, style: str) -> None:
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.failure("F8")
 async def test_dripping_body(url: str, style: str) -> None:
     """A body that keeps coming, but at less than the least rate, is given up too."""
     head = f"POST /v1/stylize?style={style} HTTP/1.1\r\nContent-Length: 50"
     assert await _raw(url, head, *(50 * [b"x"]), pause=0.02) == (408, "body-too-slow")
 
 
+@pytest.mark.failure("F7")
 async def test_broken_chunks(url: str, style: str) -> None:
     """A chunked body whose framing is broken is given up within the grace time, in the one shape."""
     head = f"POST /v1/stylize?style={style} HTTP/1.1\r\nTransfer-Encoding: chunked"
@@ -111,6 +116,7 @@ async def test_broken_chunks(url: str, style: str) -> None:
     assert answer in ((400, "broken-body"), (408, "body-too-slow"))
 
 
+@pytest.mark.failure("F9")
 async def test_deflate_bomb(http: aiohttp.ClientSession, style: str) -> None:
     """A compressed body is refused, not expanded."""
     bomb = zlib.compress(bytes(20_000_000))
@@ -119,6 +125,7 @@ async def test_deflate_bomb(http: aiohttp.ClientSession, style: str) -> None:
         assert await _code(reply) == (415, "content-encoding")
 
 
+@pytest.mark.failure("F10")
 @pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (10_000, 10_000), (101, 100)])
 async def test_pixel_bomb(http: aiohttp.ClientSession, style: str, width: int, height: int) -> None:
     """A picture of too many pixels is refused by its header, whatever its size in bytes."""
@@ -129,12 +136,14 @@ async def test_pixel_bomb(http: aiohttp.ClientSession, style: str, width: int, h
     assert time.monotonic() - start < 2
 
 
+@pytest.mark.failure("F10")
 async def test_output_of_too_many_pixels(http: aiohttp.ClientSession, style: str, frame_png: bytes) -> None:
     """A factor r that makes too many pixels of a small frame is refused."""
     async with http.post(f"/v1/stylize?style={style}&r=4", data=frame_png, headers=PNG) as reply:
         assert await _code(reply) == (413, "too-many-pixels")
 
 
+@pytest.mark.failure("F12")
 async def test_every_kind_of_garbage(
     http: aiohttp.ClientSession, style: str, frame: NDArray[np.uint8], frame_png: bytes
 ) -> None:
@@ -150,6 +159,7 @@ async def test_every_kind_of_garbage(
             assert await _code(reply) == (422, "undecodable"), data[:20]
 
 
+@pytest.mark.failure("F12")
 async def test_garbage_as_style(http: aiohttp.ClientSession, frame: NDArray[np.uint8]) -> None:
     """A style photo that cannot be read, by its header or beyond it, is 422 and is not kept."""
     jpeg = encode_jpeg(frame, 90)
@@ -161,6 +171,7 @@ async def test_garbage_as_style(http: aiohttp.ClientSession, frame: NDArray[np.u
         assert (await reply.json())["styles"] == []
 
 
+@pytest.mark.failure("F9")
 async def test_bodies_share_one_budget(stylizer: Stylizer, style_id: str, photo_png: bytes) -> None:
     """All uploads together hold no more memory than they may, and the next one is asked to come back."""
     limits = Limits(max_buffered_bytes=len(photo_png) - 1)
@@ -171,11 +182,12 @@ async def test_bodies_share_one_budget(stylizer: Stylizer, style_id: str, photo_
                 assert int(reply.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.failure("F7")
 async def test_upload_that_breaks_off(stylizer: Stylizer, style_id: str) -> None:
     """A client that hangs up in the middle of its body leaves nothing behind."""
     async with listening(stylizer) as (url, edge):
         _, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-        head = f"PUT /v1/styles/{style_id} HTTP/1.1\r\nHost: edge\r\nContent-Type: image/png\r\n"
+        head = f"PUT /v1/styles/{style_id} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
         writer.write(head.encode() + b"Content-Length: 100000\r\n\r\n" + bytes(50_000))
         while edge.bodies.held < 50_000:
             await asyncio.sleep(0.01)

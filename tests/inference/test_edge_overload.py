@@ -40,11 +40,12 @@ async def _pending(edge: Edge, count: int) -> None:
         await asyncio.sleep(0.005)
 
 
+@pytest.mark.failure("F19")
 async def test_full_queue(
     delayed: Callable[[float], Stylizer], style_id: str, photo_png: bytes, frame_png: bytes
 ) -> None:
     """Beyond the queue, requests get 503 at once with a Retry-After; the accepted are served."""
-    limits = Limits(queue=2)
+    limits = Limits(queue=2, per_client=100)
     async with listening(delayed(SERVICE), limits=limits) as (url, edge), aiohttp.ClientSession(url) as http:
         await _put(http, style_id, photo_png)
         answers = await asyncio.gather(*(_stylize(http, style_id, frame_png) for _ in range(8)))
@@ -112,6 +113,7 @@ async def test_abandoned_work_frees_its_place_only_when_the_thread_is_free() -> 
         worker.close()
 
 
+@pytest.mark.failure("F19")
 async def test_deadline_that_cannot_be_met(
     delayed: Callable[[float], Stylizer], style_id: str, photo_png: bytes, frame_png: bytes,
     monkeypatch: pytest.MonkeyPatch,
@@ -137,6 +139,7 @@ async def test_deadline_that_cannot_be_met(
         assert (await _stylize(http, style_id, frame_png, **{"X-Deadline-Ms": "60000"}))[0] == 200
 
 
+@pytest.mark.failure("F24")
 async def test_health_while_inference_runs(
     delayed: Callable[[float], Stylizer], style_id: str, photo_png: bytes, frame_png: bytes
 ) -> None:
@@ -153,9 +156,10 @@ async def test_health_while_inference_runs(
         assert (await running)[0] == 200
 
 
+@pytest.mark.failure("F8")
 async def test_slow_client_holds_nobody(url: str, http: aiohttp.ClientSession, style: str, frame_png: bytes) -> None:
     """Clients that send slowly take no place in the queue: others are served meanwhile."""
-    head = f"POST /v1/stylize?style={style} HTTP/1.1\r\nHost: edge\r\nContent-Type: image/png\r\n"
+    head = f"POST /v1/stylize?style={style} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
     port = int(url.rsplit(":", 1)[1])
     slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
     try:

@@ -55,6 +55,7 @@ async def _start(http: aiohttp.ClientSession, style: str, photo: bytes, frame: b
     return task
 
 
+@pytest.mark.failure("F20")
 async def test_drain(photo_png: bytes, frame_png: bytes, style_id: str) -> None:
     """At SIGTERM the edge is no longer ready, refuses new work, finishes what it has begun and exits 0."""
     async with _process(0, 1.0) as process, aiohttp.ClientSession(await _url(process)) as http:
@@ -72,6 +73,7 @@ async def test_drain(photo_png: bytes, frame_png: bytes, style_id: str) -> None:
         assert await process.stderr.read() == b""
 
 
+@pytest.mark.failure("F20")
 async def test_second_signal_ends_at_once(photo_png: bytes, frame_png: bytes, style_id: str) -> None:
     """A second SIGTERM does not wait for what is in flight."""
     async with _process(0, 30.0) as process, aiohttp.ClientSession(await _url(process)) as http:
@@ -85,6 +87,7 @@ async def test_second_signal_ends_at_once(photo_png: bytes, frame_png: bytes, st
             await begun
 
 
+@pytest.mark.failure("F21")
 async def test_port_taken() -> None:
     """A port that is taken is a usage error of one line that names it and what to do."""
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as taken:

@@ -1,17 +1,18 @@
-"""An edge as the device's key-frame stylizer: a thread of its own asks it, and nobody waits for the network."""
+"""Edges as the device's key-frame stylizer: a thread of its own asks them, and nobody waits for the network."""
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.asking import check_url
-from inference.client import EdgeClient, style_query
+from inference.client.edge_client import style_query
+from inference.client.edge_pool import EdgePool, log
 from mvstylizer.pictures import encode_png, fit_within
 from mvstylizer.release import STYLE_SIZE
 from mvstylizer.styles import Style, unknown_preset
@@ -21,24 +22,38 @@ _CLOSE_SECONDS = 5.0
 
 
 class EdgeStylizer:
-    """Stylizes key frames on an edge, for callers without asyncio; use as a context manager.
+    """Stylizes key frames on an edge, or on the quickest of several, for callers without asyncio.
 
-    A thread of its own keeps up to ``in_flight`` requests under way. ``timeout`` and ``patience`` are as for
-    ``EdgeClient``; ``quality`` is that of the JPEGs both ways.
+    Use as a context manager. A thread of its own keeps up to ``in_flight`` requests for each edge under way.
+    ``timeout``, ``patience``, ``token``, ``ca``, ``contributor`` and ``note`` are as for ``EdgePool``; ``quality`` is
+    that of the JPEGs both ways. Raises UsageError as ``EdgePool`` does.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | Sequence[str],
         *,
         in_flight: int = 4,
         quality: int = 95,
         timeout: float = 60.0,
         patience: float = 30.0,
+        token: str | None = None,
+        ca: Path | None = None,
+        contributor: str | None = None,
+        note: Callable[[str], None] = log.warning,
     ) -> None:
-        self._url = check_url(url)
-        self._in_flight, self._quality = in_flight, quality
-        self._timeout, self._patience = timeout, patience
+        urls = [url] if isinstance(url, str) else url
+        self._in_flight, self._quality = in_flight * len(urls), quality
+        self._pool = EdgePool(
+            urls,
+            connections=in_flight,
+            timeout=timeout,
+            patience=patience,
+            token=token,
+            ca=ca,
+            contributor=contributor,
+            note=note,
+        )
         self._style: str | None = None
         self._identity = ""
         self._closing = threading.Lock()
@@ -58,15 +73,15 @@ class EdgeStylizer:
 
     @property
     def identity(self) -> str:
-        """The edge's release, by its content, as it said at ``set_style``."""
+        """The edges' release, by its content, as it was at ``set_style``."""
         return self._identity
 
     def set_style(self, style: Style) -> None:
-        """Give the edge the style's photos, for all key frames submitted from now on.
+        """Give the edges the style's photos, for all key frames submitted from now on.
 
         They travel at the size at which the engine looks at them, ``STYLE_SIZE``, as PNG. Blocks.
-        Raises UsageError if the edge's release lacks a preset of the style, InputError if the edge refuses a photo,
-        EdgeError if it cannot be reached.
+        Edges are met anew, and only those with the same release will be asked. Raises UsageError if that lacks a preset
+        of the style, InputError if an edge refuses a photo, EdgeError if none can be reached.
         """
         self._style, self._identity = self._submit(self._settled(style)).result()
 
@@ -97,30 +112,28 @@ class EdgeStylizer:
 
     async def _settled(self, style: Style) -> tuple[str, str]:
         names = [part.look for part in style.parts if isinstance(part.look, str)]
-        known = await self._client.presets() if names else []
+        await self._pool.ready()
+        known = await self._pool.presets() if names else []
         for name in names:
             if name not in known:
-                raise unknown_preset(name, known, f"the release of the edge at {self._url}")
+                raise unknown_preset(name, known, f"the release of the edge at {', '.join(self._pool.urls)}")
         ids = [await self._id_of(part.look) for part in style.parts]
-        return style_query(ids, [part.weight for part in style.parts]), await self._client.release_sha256()
+        return style_query(ids, [part.weight for part in style.parts]), (await self._pool.release()).sha256
 
     async def _id_of(self, look: NDArray[np.uint8] | str) -> str:
         if isinstance(look, str):
             return look
-        return await self._client.put_style(await asyncio.to_thread(_png, look))
+        return await self._pool.put_style(await asyncio.to_thread(_png, look))
 
     async def _stylize(self, proxy: NDArray[np.uint8], style: str, r: float) -> NDArray[np.uint8]:
         async with self._slots:
-            return await self._client.stylize(proxy, style, r=r, quality=self._quality)
+            return await self._pool.stylize(proxy, style, r=r, quality=self._quality)
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._slots = asyncio.Semaphore(self._in_flight)
-        self._client = EdgeClient(
-            self._url, connections=self._in_flight, timeout=self._timeout, patience=self._patience
-        )
-        async with self._client:
+        async with self._pool:
             self._started.set()
             await self._stop.wait()
             under_way = asyncio.all_tasks() - {asyncio.current_task()}

@@ -2,18 +2,38 @@
 
 import json
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import aiohttp
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.retry import parse_retry_after
-from mvstylizer.errors import EdgeError, InputError
+from inference.client.failures import garbage
+from inference.client.retry import parse_retry_after
+from mvstylizer.errors import InputError
 from mvstylizer.pictures import decode_picture
 
 _LONGEST_TEXT = 200
 _BYTES_BESIDE_PIXELS = 65_536
+
+
+class RunningRelease(NamedTuple):
+    """What an edge runs: the release's own name, and the hex digest that says whether two are the same."""
+
+    version: str
+    sha256: str
+
+
+class Stylized(NamedTuple):
+    """A key frame that came back, ``(H, W, 3)`` uint8 RGB, and what the edge said about it.
+
+    ``version`` is that of the release that made it, ``contribution`` is ``kept``, ``duplicate`` or ``refused``;
+    both are empty if the edge does not say.
+    """
+
+    picture: NDArray[np.uint8]
+    version: str
+    contribution: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +44,8 @@ class Answer:
     content_type: str
     retry_after: float | None
     body: bytes
+    version: str = ""
+    contribution: str = ""
 
     @property
     def code(self) -> str:
@@ -33,8 +55,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The error's text fit for one line of a terminal, or else the bare status."""
-        told = "".join(c if c.isprintable() else " " for c in self.text_of("error"))
-        return told[:_LONGEST_TEXT] or f"HTTP status {self.status}"
+        return printable(self.text_of("error")) or f"HTTP status {self.status}"
 
     def texts(self, name: str) -> list[str]:
         """The texts in the list of that name; empty if the reply has none."""
@@ -46,6 +67,11 @@ class Answer:
         value = self._value(name)
         return value if isinstance(value, str) else ""
 
+    def count_of(self, name: str) -> int | None:
+        """The whole number of that name, from 0 up; None if the reply has none."""
+        value = self._value(name)
+        return value if type(value) is int and value >= 0 else None
+
     def _value(self, name: str) -> object:
         try:
             return cast(object, json.loads(self.body)[name])
@@ -53,12 +79,9 @@ class Answer:
             return None
 
 
-def garbage(url: str, what: str) -> EdgeError:
-    """The error for an answer that no sound edge gives."""
-    return EdgeError(
-        f"the edge at {url} answers garbage ({what}); check that the address is that of an edge, "
-        "and that it and this device have the same version of mvstylizer"
-    )
+def printable(text: str) -> str:
+    """What an edge said, fit for one line of a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)[:_LONGEST_TEXT]
 
 
 def max_bytes_of(height: int, width: int) -> int:
@@ -67,7 +90,7 @@ def max_bytes_of(height: int, width: int) -> int:
 
 
 async def read_answer(reply: aiohttp.ClientResponse, max_bytes: int, url: str) -> Answer:
-    """Read a reply's body, at most ``max_bytes`` of it; raises EdgeError if it is longer or compressed."""
+    """Read a reply's body, at most ``max_bytes`` of it; raises Garbage if it is longer or compressed."""
     if "Content-Encoding" in reply.headers:
         raise garbage(url, "a compressed body")
     body = bytearray()
@@ -75,12 +98,18 @@ async def read_answer(reply: aiohttp.ClientResponse, max_bytes: int, url: str) -
         body += chunk
         if len(body) > max_bytes:
             raise garbage(url, f"more than {max_bytes} bytes")
-    retry_after = parse_retry_after(reply.headers.get("Retry-After"))
-    return Answer(reply.status, reply.content_type, retry_after, bytes(body))
+    return Answer(
+        reply.status,
+        reply.content_type,
+        parse_retry_after(reply.headers.get("Retry-After")),
+        bytes(body),
+        printable(reply.headers.get("Model-Version", "")),
+        reply.headers.get("Contribution", ""),
+    )
 
 
 def picture_of(answer: Answer, height: int, width: int, url: str) -> NDArray[np.uint8]:
-    """The answer's picture, ``(height, width, 3)`` uint8 RGB; raises EdgeError if it is anything else."""
+    """The answer's picture, ``(height, width, 3)`` uint8 RGB; raises Garbage if it is anything else."""
     if answer.content_type not in ("image/jpeg", "image/png"):
         raise garbage(url, f"{answer.content_type[:40]} in place of a picture")
     try:

@@ -15,6 +15,7 @@ from inference.serve import listening
 from inference.stylizer import Stylizer
 from mvstylizer.errors import EdgeError, InputError, UsageError
 from mvstylizer.pictures import encode_png
+from tests.inference.client.conftest import styles_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -45,13 +46,6 @@ async def _saying(answer: bytes) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(on_connection, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-@pytest.fixture
-async def dead_url() -> str:
-    """An address where nobody listens."""
-    async with _saying(b"") as url:
-        return url
 
 
 @pytest.mark.parametrize("r", [1.0, 0.37])
@@ -161,9 +155,9 @@ async def test_edge_restarted(stylizer: Stylizer, photo_png: bytes, frame: NDArr
     try:
         waiting = [asyncio.create_task(client.stylize(frame, style)) for _ in range(4)]
         await asyncio.sleep(0.1)
-        async with listening(stylizer, port=port) as (_, edge):
+        async with listening(stylizer, port=port):
             pictures = await asyncio.gather(*waiting)
-            assert edge.styles.ids() == [style]
+            assert await styles_of(url) == [style]
     finally:
         await client.__aexit__(None, None, None)
     assert {picture.shape for picture in pictures} == {frame.shape}
