@@ -13,10 +13,11 @@ PRESETS := $(if $(wildcard ../shared/data/eval/styles),$(RUNS)/presets)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format release clean
+.PHONY: help demo demo-federated test check format release clean
 
 help:
 	@echo 'make demo     stylize a clip through a real edge: VIDEO=my.mp4 STYLE=photo.jpg for your own'
+	@echo 'make demo-federated  a cloud and two edges that learn, on this machine (fetches torch)'
 	@echo 'make test     run all tests (the first time fetches torch: up to 5 GB)'
 	@echo 'make check    lint, format, types, and which package imports which'
 	@echo 'make format   put the code into the house format'
@@ -25,6 +26,9 @@ help:
 
 demo: $(VENV)/.demo
 	$(BIN)/mvstylizer demo --output-dir '$(OUTPUT)' $(if $(VIDEO),--video '$(VIDEO)') $(if $(STYLE),--style '$(STYLE)')
+
+demo-federated: $(VENV)/.dev
+	$(BIN)/python -m mvstylizer.demo.federated --output-dir '$(OUTPUT)-federated'
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
@@ -47,7 +51,7 @@ release: $(VENV)/.dev
 	$(BIN)/mvstylizer export '$(RUNS)/stylizer' $(if $(PRESETS),--presets '$(PRESETS)') --to '$(RUNS)/release'
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist *.egg-info demo-output demo-output-federated .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,5 +1,7 @@
 """Whether ONNX Runtime gives what torch gives, on pictures of several sizes and several r."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnxruntime as ort
 import torch
@@ -14,7 +16,10 @@ TOLERANCE = 1e-3
 """Largest absolute difference allowed, in the 0..1 range of pictures."""
 
 
-def check_parity(stylizer: Stylizer, style_graph: bytes, stylize_graph: bytes) -> float:
+def check_parity(
+    stylizer: Stylizer, style_graph: bytes, stylize_graph: bytes, sizes: Sequence[tuple[int, int]] = SIZES,
+    factors: Sequence[float] = FACTORS,
+) -> float:  # fmt: skip
     """The largest absolute difference over all sizes and factors, at most ``TOLERANCE``.
 
     Codes are compared relative to their largest entry, pictures in 0..1.
@@ -25,7 +30,7 @@ def check_parity(stylizer: Stylizer, style_graph: bytes, stylize_graph: bytes) -
     style, stylize = ort.InferenceSession(style_graph), ort.InferenceSession(stylize_graph)
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
-    for height, width in SIZES:
+    for height, width in sizes:
         frame = _smooth_noise(height, width, generator)
         photo = _smooth_noise(width, height, generator)
         with torch.no_grad():
@@ -33,7 +38,7 @@ def check_parity(stylizer: Stylizer, style_graph: bytes, stylize_graph: bytes) -
         (exported,) = style.run(None, {"photo": photo.numpy()})
         scale = max(1.0, float(code.abs().max()))
         worst = max(worst, _difference("style code", exported / scale, code.numpy() / scale))
-        for r in FACTORS:
+        for r in factors:
             with torch.no_grad():
                 expected = stylizer(frame, code, r).clamp(0, 1)
             feeds = {"frame": frame.numpy(), "code": code.numpy(), "r": np.array(r, np.float32)}

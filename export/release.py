@@ -15,7 +15,7 @@ from export.presets import presets_from
 from mvstylizer import __version__
 from mvstylizer import release as releases
 from mvstylizer.durable import fsync, write_bytes
-from mvstylizer.errors import OutputError
+from mvstylizer.errors import OutputError, UsageError
 from mvstylizer.network.stylizer import Stylizer
 from mvstylizer.presets import packed
 from mvstylizer.training.loop import load_stylizer
@@ -30,9 +30,12 @@ def export_release(checkpoint: Path, to: Path, version: str, presets: Path | Non
         InputError: the checkpoint is missing or damaged, or ``presets`` holds no presets.
         ReleaseError: ONNX Runtime does not reproduce torch, or ``presets`` is a release that does not match.
         OutputError: ``to`` exists already or cannot be written.
+        UsageError: no release may have that version.
     """
     if to.exists():
         raise OutputError(f"{to} exists already; a release is never overwritten: choose another --to")
+    if not releases.is_version(version):
+        raise UsageError(f"{version[:64]!r} is no version; letters, digits and ._+- make one: choose --release-version")
     stylizer, saved = load_stylizer(checkpoint)
     graphs = {releases.STYLE_GRAPH: style_graph(stylizer), releases.STYLIZE_GRAPH: stylize_graph(stylizer)}
     difference = check_parity(stylizer, graphs[releases.STYLE_GRAPH], graphs[releases.STYLIZE_GRAPH])

@@ -68,8 +68,21 @@ class Stylizer(nn.Module):
 
     def encode_style(self, photo: Tensor) -> Tensor:
         """Style photo → style code: the statistics of the colorized levels, the picture's own first."""
+        return self.perceive(photo)[1]
+
+    def perceive(self, photo: Tensor) -> tuple[list[Tensor], Tensor]:
+        """A picture as the encoder sees it: features of its four levels, finest first, and its style code."""
         padded = pad(photo)
-        return self._statistics([padded, *self.encoder(padded)])
+        features: list[Tensor] = self.encoder(padded)
+        return features, self._statistics([padded, *features])
+
+    def by_level(self, code: Tensor) -> dict[int, Tensor]:
+        """The parts of style codes ``(N, code_size)`` by level, 0 the picture's own colours, 4 relu4_1.
+
+        Each begins with the channels' means; what is left says how they spread.
+        """
+        parts = torch.split(code, list(self._code_sizes.values()), dim=1)
+        return dict(zip(self._code_sizes, parts, strict=True))
 
     def forward(self, rgb: Tensor, code: Tensor, r: float = 1.0, passes: int = PASSES) -> Tensor:
         """The stylized picture ``(N, 3, round(r·H), round(r·W))``; may leave 0..1 slightly, callers clamp."""
@@ -86,7 +99,7 @@ class Stylizer(nn.Module):
         padded, window = pad(rgb), window_of(rgb)
         if isinstance(self.decoder, GridDecoder):
             return self._mapped(self.decoder, padded, code, window, passes)
-        style = self._by_level(code)
+        style = self.by_level(code)
 
         def colorize(level: int, x: Tensor) -> Tensor:
             if level not in style:
@@ -98,7 +111,7 @@ class Stylizer(nn.Module):
 
     def _mapped(self, decoder: GridDecoder, padded: Tensor, code: Tensor, window: Window, passes: int) -> Tensor:
         transport = self._ways[0]
-        picture = _colorized(transport, padded, _statistics(transport, padded), self._by_level(code)[0])
+        picture = _colorized(transport, padded, _statistics(transport, padded), self.by_level(code)[0])
         with torch.no_grad():
             for _ in range(passes - 1):
                 picture = self._mended(decoder, padded, picture, code)
@@ -109,11 +122,11 @@ class Stylizer(nn.Module):
         window: Window = (slice(None), slice(None)),
     ) -> Tensor:  # fmt: skip
         """The ``window`` of a picture that is nearer to the style than ``picture``, a map of ``padded``'s colours."""
-        style, transport = self._by_level(code), self._ways[0]
+        style, transport = self.by_level(code), self._ways[0]
         # What is still missing shows best in features of the picture as far as it has come.
         features = self.encoder(picture.clamp(0, 1))
         statistics = self._statistics([padded, *features])
-        own = self._by_level(statistics)
+        own = self.by_level(statistics)
 
         def colorize(level: int, x: Tensor) -> Tensor:
             return _colorized(self._ways[level], x, own[level], style[level])
@@ -123,10 +136,6 @@ class Stylizer(nn.Module):
         own_colours = _statistics(transport, mapped.clamp(0, 1))
         # Some of what the maps lost of the style's overall colours comes back; all of it would undo local light.
         return torch.lerp(mapped, _colorized(transport, mapped, own_colours, style[0]), closing)
-
-    def _by_level(self, code: Tensor) -> dict[int, Tensor]:
-        parts = torch.split(code, list(self._code_sizes.values()), dim=1)
-        return dict(zip(self._code_sizes, parts, strict=True))
 
     def _statistics(self, levels: list[Tensor]) -> Tensor:
         return torch.cat([_statistics(way, levels[level]) for level, way in self._ways.items()], dim=1)

@@ -4,7 +4,6 @@ A checkpoint is a directory of its own, written under a temporary name and renam
 run leaves either the whole checkpoint or none. Nothing is ever pickled.
 """
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
 from torch import Tensor
 
 from mvstylizer import durable
 from mvstylizer.errors import InputError
-
-_MANIFEST = "manifest.json"
-_WEIGHTS = "weights.safetensors"
-_OPTIMIZER = "optimizer.safetensors"
+from mvstylizer.training.checkpoint_files import MANIFEST, OPTIMIZER, WEIGHTS, read_manifest, replaced, sha256, steps
 
 
 @dataclass(frozen=True)
@@ -38,30 +35,55 @@ class Checkpoint:
 
 
 def save(directory: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
-    """Write ``directory/step-NNNNNN`` durably and drop all but the ``keep`` newest; returns the new one."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write ``directory/step-NNNNNN`` durably and drop all but the ``keep`` newest; returns the new one.
+
+    Raises:
+        NoSpaceError, OutputError: it cannot be written; what was there before still is.
+    """
     target = directory / f"step-{checkpoint.step:06d}"
-    partial = directory / f".{target.name}.part"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    save_file(_contiguous(checkpoint.weights), partial / _WEIGHTS)
-    save_file(_contiguous(checkpoint.optimizer), partial / _OPTIMIZER)
-    manifest = {
-        "kind": checkpoint.kind,
-        "step": checkpoint.step,
-        "config": checkpoint.config,
-        "sha256": {name: _sha256(partial / name) for name in (_WEIGHTS, _OPTIMIZER)},
-    }
-    (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-    for path in (*partial.iterdir(), partial):
-        durable.fsync(path)
-    if target.exists():
-        shutil.rmtree(target)
-    partial.rename(target)
-    durable.fsync(directory)
-    for old in _steps(directory)[:-keep]:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        partial = _write_partial(target, checkpoint)
+        _publish(partial, target)
+    except OSError as error:
+        raise durable.output_error(target, error) from error
+    for old in steps(directory)[:-keep]:
         shutil.rmtree(old)
     return target
+
+
+def _write_partial(target: Path, checkpoint: Checkpoint) -> Path:
+    partial = target.with_name(f".{target.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        # Written here, not by safetensors, whose errors do not tell a full disk from others.
+        (partial / WEIGHTS).write_bytes(serialized(_contiguous(checkpoint.weights)))
+        (partial / OPTIMIZER).write_bytes(serialized(_contiguous(checkpoint.optimizer)))
+        manifest = {
+            "kind": checkpoint.kind,
+            "step": checkpoint.step,
+            "config": checkpoint.config,
+            "sha256": {name: sha256(partial / name) for name in (WEIGHTS, OPTIMIZER)},
+        }
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        for path in (*partial.iterdir(), partial):
+            durable.fsync(path)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return partial
+
+
+def _publish(partial: Path, target: Path) -> None:
+    # A directory cannot be replaced in one step. Between these two the old one counts under its temporary name.
+    old = replaced(target)
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    partial.rename(target)
+    durable.fsync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(directory: Path) -> Checkpoint:
@@ -70,10 +92,10 @@ def load(directory: Path) -> Checkpoint:
     Raises:
         InputError: there is none, or a file does not match its sha256.
     """
-    if (directory / _MANIFEST).is_file():
+    if (directory / MANIFEST).is_file():
         return _read(directory)
     errors = []
-    for candidate in reversed(_steps(directory)):
+    for candidate in reversed(steps(directory)):
         try:
             return _read(candidate)
         except InputError as error:
@@ -83,7 +105,7 @@ def load(directory: Path) -> Checkpoint:
 
 def exists(directory: Path) -> bool:
     """Whether a run has left any checkpoint in ``directory``."""
-    return bool(_steps(directory))
+    return bool(steps(directory))
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -102,31 +124,18 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
 
 
 def _read(directory: Path) -> Checkpoint:
+    manifest = read_manifest(directory)
     try:
-        manifest = json.loads((directory / _MANIFEST).read_text())
-        for name in (_WEIGHTS, _OPTIMIZER):
-            if _sha256(directory / name) != manifest["sha256"][name]:
-                raise InputError(f"{directory / name} is damaged (sha256 differs); use an older checkpoint")
         return Checkpoint(
             manifest["kind"],
             manifest["step"],
             manifest["config"],
-            load_file(directory / _WEIGHTS),
-            load_file(directory / _OPTIMIZER),
+            load_file(directory / WEIGHTS),
+            load_file(directory / OPTIMIZER),
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{directory} is not a checkpoint ({error}); name a directory that training wrote") from error
 
 
-def _steps(directory: Path) -> list[Path]:
-    # By number: from a million on, names have more digits.
-    return sorted(directory.glob("step-*"), key=lambda path: (len(path.name), path.name))
-
-
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

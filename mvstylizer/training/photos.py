@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -44,19 +45,26 @@ class Photos:
         if not self.pictures:
             raise InputError(f"all {len(paths)} photos are smaller than {minimum_side} px; choose a smaller --crop")
 
+    @classmethod
+    def of(cls, pictures: Sequence[NDArray[np.uint8]]) -> Self:
+        """Pictures that are in memory already, taken as they are."""
+        photos = cls.__new__(cls)
+        photos.pictures = list(pictures)
+        return photos
+
     def __len__(self) -> int:
         return len(self.pictures)
 
     def crops(self, count: int, size: int, rng: np.random.Generator) -> Tensor:
         """``count`` random crops of ``size`` px, half of them mirrored: ``(count, 3, size, size)`` in 0..1."""
         chosen = rng.integers(len(self.pictures), size=count)
-        crops = np.stack([_crop(self.pictures[i], size, rng) for i in chosen])
+        crops = np.stack([random_crop(self.pictures[i], size, rng) for i in chosen])
         return to_tensor(crops)
 
     def crops_of_same(self, count: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Two random crops each of ``count`` photos: both ``(count, 3, size, size)`` in 0..1."""
         chosen = rng.integers(len(self.pictures), size=count)
-        first, second = (np.stack([_crop(self.pictures[i], size, rng) for i in chosen]) for _ in range(2))
+        first, second = (np.stack([random_crop(self.pictures[i], size, rng) for i in chosen]) for _ in range(2))
         return to_tensor(first), to_tensor(second)
 
 
@@ -65,7 +73,8 @@ def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
 
 
-def _crop(picture: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def random_crop(picture: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A square of ``size`` px out of ``(H, W, 3)``, mirrored in half of the cases."""
     height, width = picture.shape[:2]
     top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
     crop = picture[top : top + size, left : left + size]

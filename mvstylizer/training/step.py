@@ -41,18 +41,18 @@ def step_loss(
     stylized = partial(_stylized, stylizer, r=r, passes=int(rng.integers(1, PASSES + 1)), bf16=config.bf16)
     if kind < config.identity_share:
         content = photos.crops(config.batch, config.crop, rng)
-        return _known_answer(stylized(content, content), resample(content, r), "identity")
+        return known_answer(stylized(content, content), resample(content, r), "identity")
     kind -= config.identity_share
     if kind < config.known_share:
-        content, style, answer = _graded(photos, config, rng)
-        return _known_answer(stylized(content, style), resample(answer, r), "known")
+        content, style, answer = graded(photos, config.batch, config.crop, rng)
+        return known_answer(stylized(content, style), resample(answer, r), "known")
     kind -= config.known_share
     if kind < config.toned_share:
-        return _toned(stylized, photos, config, rng)
+        return toned_answer(stylized, photos, config.batch, config.crop, rng)
     content = photos.crops(config.batch, config.crop, rng)
     style = photos.crops(config.batch, config.crop, rng)
     output = stylized(content, style)
-    outside = _outside(output)
+    beyond = outside(output)
     with torch.no_grad():
         yardstick = closed_form(content, style).clamp(0, 1)
     content, style, yardstick = resample(content, r), resample(style, r), resample(yardstick, r)
@@ -63,7 +63,7 @@ def step_loss(
     edges, colours = edge_similarity(output, content), colour_term(output, content, style)
     # As a share of the closed form's, like the distance to the style: to be better in one does not excuse the other.
     lost = cost_of_share((1 - edges) / (1 - edge_similarity(yardstick, content) + _FAR_ENOUGH))
-    total = parts.total + config.edge_weight * lost + config.colour_weight * colours + outside
+    total = parts.total + config.edge_weight * lost + config.colour_weight * colours + beyond
     values = {
         "content": parts.content.item(),
         "style": parts.style.item(),
@@ -74,23 +74,27 @@ def step_loss(
     return total, {f"{'projected' if projected else 'raw'} {name}": value for name, value in values.items()}
 
 
-def _known_answer(output: Tensor, answer: Tensor, name: str) -> tuple[Tensor, dict[str, float]]:
+def known_answer(output: Tensor, answer: Tensor, name: str) -> tuple[Tensor, dict[str, float]]:
+    """The loss of pictures ``(N, 3, H, W)`` whose answer is known, and its distance under ``name``."""
     loss = F.l1_loss(output, answer)
-    return loss * _KNOWN_WEIGHT + _outside(output), {name: loss.item()}
+    return loss * _KNOWN_WEIGHT + outside(output), {name: loss.item()}
 
 
-def _toned(
-    stylized: Callable[[Tensor, Tensor], Tensor], photos: Photos, config: TrainConfig, rng: np.random.Generator
+def toned_answer(
+    stylized: Callable[[Tensor, Tensor], Tensor], photos: Photos, batch: int, crop: int, rng: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
-    """Greys in the style of a toned black-and-white photo: every luma must get the colour that the tone gives it."""
-    grey, style = (_luma(photos.crops(config.batch, config.crop, rng)) for _ in range(2))
+    """Greys in the style of a toned black-and-white photo: every luma must get the colour that the tone gives it.
+
+    ``stylized`` is called with contents and style photos, ``(batch, 3, crop, crop)`` both.
+    """
+    grey, style = (_luma(photos.crops(batch, crop, rng)) for _ in range(2))
     if rng.random() < 0.5:
         # Photos of few shades would say nothing of the others.
-        grey = torch.linspace(0, 1, config.crop).expand_as(grey)
-    tones = np.exp(0.35 * rng.standard_normal((config.batch, 3))).astype(np.float32)
+        grey = torch.linspace(0, 1, crop).expand_as(grey)
+    tones = np.exp(0.35 * rng.standard_normal((batch, 3))).astype(np.float32)
     output = stylized(grey.expand(-1, 3, -1, -1), _toned_as(style, tones))
     loss = F.l1_loss(output, _toned_as(_luma(output.detach()).clamp(0, 1), tones))
-    return loss * _TONED_WEIGHT + _outside(output), {"toned": loss.item()}
+    return loss * _TONED_WEIGHT + outside(output), {"toned": loss.item()}
 
 
 def _toned_as(luma: Tensor, tones: NDArray[np.float32]) -> Tensor:
@@ -103,10 +107,10 @@ def _luma(rgb: Tensor) -> Tensor:
     return (rgb * rgb.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
-def _graded(photos: Photos, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def graded(photos: Photos, batch: int, crop: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Content, style and answer: the style is another part of the photo, in the same random look as the answer."""
-    content, other = photos.crops_of_same(config.batch, config.crop, rng)
-    presets = [random_preset(rng) for _ in range(config.batch)]
+    content, other = photos.crops_of_same(batch, crop, rng)
+    presets = [random_preset(rng) for _ in range(batch)]
     answer, style = (
         torch.stack(
             [
@@ -127,6 +131,6 @@ def _stylized(stylizer: Stylizer, content: Tensor, style: Tensor, r: float, pass
     return output.float()
 
 
-def _outside(output: Tensor) -> Tensor:
+def outside(output: Tensor) -> Tensor:
     """How far the output leaves 0..1."""
     return (output - output.clamp(0, 1)).square().mean() * 10

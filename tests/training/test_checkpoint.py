@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from mvstylizer.errors import InputError
-from mvstylizer.training import checkpoint
+from mvstylizer.errors import InputError, NoSpaceError
+from mvstylizer.training import checkpoint, checkpoint_files
 from mvstylizer.training.checkpoint import Checkpoint
 
 
@@ -133,6 +138,57 @@ def test_the_same_step_can_be_saved_again(tmp_path: Path) -> None:
     other = Checkpoint("encoder", 3, {}, {"x": torch.ones(2)}, {})
     checkpoint.save(tmp_path, other)
     assert checkpoint.load(tmp_path).kind == "encoder"
+
+
+def test_a_kill_while_a_step_is_replaced_loses_nothing(tmp_path: Path) -> None:
+    """Between the two renames the old one is still loaded, and the next save of that step puts all in order."""
+    checkpoint.save(tmp_path, some_checkpoint(1))
+    old = checkpoint.save(tmp_path, some_checkpoint(2))
+    old.rename(checkpoint_files.replaced(old))
+    assert checkpoint.load(tmp_path).step == 2 and len(checkpoint_files.steps(tmp_path)) == 2
+    checkpoint.save(tmp_path, Checkpoint("encoder", 2, {}, {}, {}))
+    assert checkpoint.load(tmp_path).kind == "encoder"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-000001", "step-000002"]
+
+
+@pytest.mark.slow
+def test_kills_at_any_time_leave_a_valid_checkpoint(tmp_path: Path) -> None:
+    """Six times SIGKILL to a process that saves the same two steps over and over: what is loaded is always whole."""
+    for step in (1, 2):
+        checkpoint.save(tmp_path, some_checkpoint(step))
+    code = (
+        "import sys; from pathlib import Path; from mvstylizer.training import checkpoint\n"
+        "from tests.training.test_checkpoint import some_checkpoint\n"
+        "print('ready', flush=True)\n"
+        "while True:\n    for step in (1, 2): checkpoint.save(Path(sys.argv[1]), some_checkpoint(step))"
+    )
+    for turn in range(6):
+        with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as process:
+            if process.stdout is not None:
+                process.stdout.readline()
+            time.sleep(0.2 + 0.013 * turn)
+            process.kill()
+        loaded = checkpoint.load(tmp_path)
+        assert_same(loaded.weights, some_checkpoint(loaded.step).weights)
+        assert len(checkpoint_files.steps(tmp_path)) == 2
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    """On a disk of 1 MB the second checkpoint is a NoSpaceError, leaves nothing behind, and the first stays valid."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if os.geteuid() or not mount or subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "none", disk]).returncode:
+        pytest.skip("needs root and tmpfs")
+    try:
+        checkpoint.save(disk, some_checkpoint(1))
+        large = Checkpoint("stylizer", 2, {}, {"w": torch.zeros(500_000)}, {})
+        with pytest.raises(NoSpaceError, match="disk full"):
+            checkpoint.save(disk, large)
+        assert [path.name for path in disk.iterdir()] == ["step-000001"]
+        assert checkpoint.load(disk).step == 1
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_optimizers_go_on_where_they_were(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""One round's fine-tuning on one edge: the cloud's weights in, this edge's weights and losses out."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.weights import stylizer_of_release
+from fl_clients.frames import DecodedFrame, RoundFrames
+from fl_clients.refusal import Reason, RefusalError
+from mvstylizer.release import Release
+from mvstylizer.training.finetuning import FinetuneConfig, Metrics, TrainingFrame, evaluate, finetune
+from mvstylizer.training.packing import layout, pack, unpack
+
+if TYPE_CHECKING:
+    from fl_clients.task import TrainTask  # brings Flower, which a candidate can do without
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """Weights ``(P,)`` after a round, and the losses on held-out frames before and after it."""
+
+    weights: NDArray[np.float32]
+    before: Metrics
+    after: Metrics
+    seconds: dict[str, float]
+    """By part: network, train, evaluate."""
+
+
+def finetuned(release: Release, task: "TrainTask", frames: RoundFrames, seed: int, threads: int) -> Finetuned:
+    """Train the release's network from the task's weights on.
+
+    Raises:
+        RefusalError: the cloud's network is another one (LAYOUT).
+        InputError: the weights are not finite, or no step had a finite gradient.
+        ReleaseError: the release's network cannot be rebuilt.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    began = time.monotonic()
+    stylizer = stylizer_of_release(release)
+    own = layout(stylizer)
+    if own != task.layout:
+        raise RefusalError(
+            Reason.LAYOUT,
+            f"the cloud trains network {task.layout[:12]}, this edge runs {own[:12]} (release {release.version}); "
+            "give both the same release",
+        )
+    unpack(stylizer, task.weights)
+    held_out, training = as_training_frames(frames.held_out), as_training_frames(frames.training)
+    rebuilt = time.monotonic()
+    before = evaluate(stylizer, held_out, task.crop)
+    measured = time.monotonic()
+    finetune(stylizer, training, _config(task, seed))
+    trained = time.monotonic()
+    after = evaluate(stylizer, held_out, task.crop)
+    ended = time.monotonic()
+    seconds = {
+        "network": rebuilt - began,
+        "evaluate": ended - trained + measured - rebuilt,
+        "train": trained - measured,
+    }
+    return Finetuned(pack(stylizer), before, after, seconds)
+
+
+def as_training_frames(frames: list[DecodedFrame]) -> list[TrainingFrame]:
+    """As the training knows them."""
+    return [TrainingFrame(frame.picture, frame.code) for frame in frames]
+
+
+def _config(task: "TrainTask", seed: int) -> FinetuneConfig:
+    return FinetuneConfig(
+        steps=task.steps,
+        batch=task.batch,
+        crop=task.crop,
+        learning_rate=task.learning_rate,
+        proximal=task.proximal_mu,
+        seed=seed,
+    )

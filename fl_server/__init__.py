@@ -1,0 +1,1 @@
+"""The cloud of federated training: rounds over edges with Flower, a backup of each, the command flower-server."""
