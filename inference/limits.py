@@ -22,8 +22,8 @@ class Limits:
     """Styles that one key frame may ask for a blend of."""
     min_r: float = 0.25
     max_r: float = 8.0
-    queue: int = 8
-    """Requests that may wait for the one that is being computed."""
+    queue: int = 4
+    """Requests that may wait for the one that is being computed: more would wait longer, and be no more."""
     per_client: int = 6
     """Requests that one client may have in flight."""
     max_reply_bytes: int = 32 * MEBIBYTE

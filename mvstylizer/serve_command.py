@@ -30,7 +30,7 @@ def add_serve(commands: Commands, serve: Callable[[argparse.Namespace], None]) -
                    choices=COLLECT, default="never")  # fmt: skip
     parser.setting("--collect-mb", "MiB of the disk for them; the oldest make room", type=int, default=1024)
     parser.setting("--collect-days", "for which each is kept", type=int, default=30)
-    parser.setting("--queue", "key frames that may wait for the one that is computed", type=int, default=8)
+    parser.setting("--queue", "key frames that may wait for the one that is computed", type=int, default=4)
     parser.setting("--per-client", "key frames of one client that may wait or run", type=int, default=6)
     parser.setting("--drain-seconds", "that what is in flight may take after SIGTERM", type=float, default=30.0)
     parser.setting("--log", "what is written of each request", choices=LOGS, default="text")

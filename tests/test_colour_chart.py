@@ -78,16 +78,10 @@ def grey_photo() -> Picture:
 
 GREYS = {"ramp": grey_ramp, "photo": grey_photo}
 
-# Shortcomings of release 2026.11-3: dark greys of a ramp leave the hues of these styles, by 4 to 8 in CIE-Lab where 2.3
-# is allowed, those of a photo by 3 to 4 in the DNN's own pixels, and the darkest red turns by 109 degrees. Strict: a
-# release that mends one of them must take it off the list.
+# Shortcomings of release 2026.11-4: greys of a photo leave the hues of these styles in the DNN's own pixels, by 2.5 to
+# 3.6 in CIE-Lab where 2.3 is allowed (in what users see they do not), and the darkest red turns by 100 degrees. Strict:
+# a release that mends one of them must take it off the list.
 STRAYING_GREYS: set[tuple[str, ...]] = {
-    ("warm astronaut", "ramp", "raw"),
-    ("warm astronaut", "ramp", "final"),
-    ("blue coffee", "ramp", "raw"),
-    ("blue coffee", "ramp", "final"),
-    ("blue astronaut", "ramp", "raw"),
-    ("blue astronaut", "ramp", "final"),
     ("warm astronaut", "photo", "raw"),
     ("blue astronaut", "photo", "raw"),
 }

@@ -27,7 +27,7 @@ from benchmarks.edge.failures import table as failure_table
 from benchmarks.edge.load import Run, closed_loop, open_loop
 from benchmarks.edge.process import edge_process
 from benchmarks.edge.swaps import SwapRun, swap_under_load, two_releases
-from benchmarks.edge.traffic import QUALITY, Traffic, traffic
+from benchmarks.edge.traffic import FULL_QUALITY, PROXY_QUALITY, Traffic, traffic
 from benchmarks.plot import Line, write_plot
 from inference.data_dir import DataDir
 from inference.model_store import ModelStore
@@ -41,7 +41,9 @@ from mvstylizer.video.frame import planes_to_rgb
 CLIENTS = (1, 4, 16)
 OFFERED = (0.25, 0.5, 0.75, 1.0, 2.0, 4.0)
 """Of what the edge can do."""
-SWAPS, SWAP_RATE, SMALL = 30, 50.0, (96, 54)
+SWAP_SECONDS = 3.0
+"""From one swap to the next."""
+SWAPS, SWAP_RATE, SMALL = 30, 50.0, (32, 18)
 MANY = ("--per-client", "1000")
 """All clients of these runs have one address, and shares are not what they are about."""
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -70,8 +72,8 @@ def swaps(photo: bytes, frames: list[Picture]) -> SwapRun:
         for release in two_releases(Path(folder)):
             store.publish(release)
         store.point_at("a")
-        with edge_process(*MANY, "--queue", "100", "--data-dir", str(data.path)) as edge:
-            return asyncio.run(swap_under_load(edge, data, photo, small, SWAP_RATE, SWAPS, 1.0))
+        with edge_process(*MANY, "--queue", "100", "--threads", "1", "--data-dir", str(data.path)) as edge:
+            return asyncio.run(swap_under_load(edge, data, photo, small, SWAP_RATE, SWAPS, SWAP_SECONDS))
 
 
 def bytes_of_clips(folder: Path, style: Picture) -> list[Traffic]:
@@ -119,7 +121,9 @@ def swap_lines(result: SwapRun) -> Iterator[str]:
 
 
 def bytes_table(rows: list[Traffic]) -> Iterator[str]:
-    yield f"| clip | proxy up + down | full size up + down | share | (JPEG quality {QUALITY})"
+    yield f"Proxies as JPEG of quality {PROXY_QUALITY}; full size {FULL_QUALITY}, the answer the DNN's at full size."
+    yield ""
+    yield "| clip | proxy up + down | full size up + down | share |"
     yield "|---|---|---|---|"
     for row in rows:
         proxy, full = (f"{a / 1000:.0f} + {b / 1000:.0f} kB" for a, b in (row.proxy, row.full))
@@ -139,12 +143,12 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=_RESULTS, metavar="DIR")
     options = parser.parse_args()
     style = read_picture(options.style)
-    photo = encode_jpeg(style, QUALITY)
+    photo = encode_jpeg(style, FULL_QUALITY)
     pictures = proxies(clip_paths(options.clips)[0], 30)
-    frames = [encode_jpeg(picture, QUALITY) for picture in pictures]
+    frames = [encode_jpeg(picture, PROXY_QUALITY) for picture in pictures]
 
     runs = load(photo, frames, options.seconds)
-    capacity = runs[max(CLIENTS)].rate
+    capacity = max(run.rate for run in runs.values())
     offered = overload(photo, frames, capacity, options.seconds)
     parts: list[tuple[str, Callable[[], Iterator[str]]]] = [
         (f"Load ({pictures[0].shape[1]}x{pictures[0].shape[0]} proxies)", lambda: load_table(runs)),

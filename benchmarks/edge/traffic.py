@@ -1,6 +1,6 @@
 """Bytes of a key frame both ways: as a proxy and its answer, against full-size JPEGs as in the paper."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from mvstylizer.engine import Engine
 from mvstylizer.pictures import encode_jpeg, fit_within
 
-QUALITY = 95
-"""Of all JPEGs: what the device sends and asks for by default."""
+PROXY_QUALITY = 90
+"""Of the JPEGs that the device sends and asks for: only their light and colour reach the output."""
+FULL_QUALITY = 95
+"""Of full-size JPEGs, whose every pixel would be the output's."""
 PROXY = 512
 
 
@@ -32,11 +34,10 @@ def traffic(name: str, frames: Sequence[NDArray[np.uint8]], style: NDArray[np.ui
     code = engine.encode_style(style)
     proxies = [fit_within(frame, PROXY) for frame in frames]
 
-    def mean(pictures: Iterator[NDArray[np.uint8]]) -> float:
-        return float(np.mean([len(encode_jpeg(picture, QUALITY)) for picture in pictures]))
+    def mean(pictures: Sequence[NDArray[np.uint8]], quality: int) -> float:
+        return float(np.mean([len(encode_jpeg(picture, quality)) for picture in pictures]))
 
-    return Traffic(
-        name,
-        (mean(iter(proxies)), mean(engine.stylize(proxy, code) for proxy in proxies)),
-        (mean(iter(frames)), mean(engine.stylize(frame, code) for frame in frames)),
-    )
+    def both_ways(pictures: Sequence[NDArray[np.uint8]], quality: int) -> tuple[float, float]:
+        return mean(pictures, quality), mean([engine.stylize(each, code) for each in pictures], quality)
+
+    return Traffic(name, both_ways(proxies, PROXY_QUALITY), both_ways(frames, FULL_QUALITY))

@@ -26,7 +26,8 @@ class EdgeStylizer:
 
     Use as a context manager. A thread of its own keeps up to ``in_flight`` requests for each edge under way.
     ``timeout``, ``patience``, ``token``, ``ca``, ``contributor`` and ``note`` are as for ``EdgePool``; ``quality`` is
-    that of the JPEGs both ways. Raises UsageError as ``EdgePool`` does.
+    that of the JPEGs both ways: at 90 the output is off by half a code value on average, at 85 by more than one. Raises
+    UsageError as ``EdgePool`` does.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class EdgeStylizer:
         url: str | Sequence[str],
         *,
         in_flight: int = 4,
-        quality: int = 95,
+        quality: int = 90,
         timeout: float = 60.0,
         patience: float = 30.0,
         token: str | None = None,

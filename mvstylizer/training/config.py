@@ -24,7 +24,7 @@ class TrainConfig:
     """Share of steps in which the style is the content itself and the output must be the content."""
     known_share: float = 0.1
     """Share of steps whose style is another part of the content's photo in a random look: the answer is known."""
-    toned_share: float = 0.08
+    toned_share: float = 0.25
     """Share of steps with grey contents and styles of a single tone, whose hues the output may not leave."""
     resized_share: float = 0.15
     """Share of steps with a random r in 0.5..2 instead of 1, for the meta-smoothing."""

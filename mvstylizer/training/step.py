@@ -25,7 +25,7 @@ from mvstylizer.training.photos import Photos
 
 _KNOWN_WEIGHT = 4.0
 """Of the L1 distance to the answer, where it is known."""
-_TONED_WEIGHT = 10.0
+_TONED_WEIGHT = 20.0
 _FAR_ENOUGH = 0.01
 """Loss of edges that counts as next to nothing: a share of less would be noise."""
 

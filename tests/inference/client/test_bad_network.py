@@ -21,6 +21,8 @@ from tests.inference.client.conftest import bad_network, edge_process
 from tests.inference.client.test_failover import digest
 from tests.scenes import texture
 
+pytestmark = pytest.mark.failure("F18")
+
 FRAMES = 60
 KEY_FRAMES = 20
 STYLE = Style.of_photo(texture(30, 40))

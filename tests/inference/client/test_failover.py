@@ -58,6 +58,7 @@ def stylized(
     return digest(output), notes
 
 
+@pytest.mark.failure("F2")
 @pytest.mark.slow
 def test_one_of_two_edges_is_killed(clip: Path, tmp_path: Path, tiny_release: Path) -> None:
     """kill -9 of either edge in the middle of a video: it is complete, and equal to that of one edge alone."""
@@ -71,6 +72,7 @@ def test_one_of_two_edges_is_killed(clip: Path, tmp_path: Path, tiny_release: Pa
                 assert [edge.process.poll() is None for edge in edges] == [victim == 1, victim == 0]
 
 
+@pytest.mark.failure("F2")
 @pytest.mark.slow
 def test_an_edge_that_is_killed_and_started_again(clip: Path, tmp_path: Path, tiny_release: Path) -> None:
     """A new edge on the old port, without the style, is found and takes its part; the video is the same."""
