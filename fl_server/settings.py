@@ -29,7 +29,7 @@ class CloudSettings:
     steps: int = 50
     batch: int = 2
     crop: int = 128
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-5
     norm_factor: float = 10.0
     """An update is absurd when it is this many times as long as the median."""
     keep: int = 5

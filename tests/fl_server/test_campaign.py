@@ -71,7 +71,7 @@ def test_each_round_is_a_checkpoint_that_everything_reads(tmp_path: Path, start:
     config = grid.messages[-1].content["config"]
     told = {"layout": layout(stylizer), "round": 2, "server-round": 2, "steps": 50, "batch": 2, "crop": 128}
     assert {key: config[key] for key in told} == told
-    assert config["proximal-mu"] == 0.0 and config["learning-rate"] == 1e-4
+    assert config["proximal-mu"] == 0.0 and config["learning-rate"] == 3e-5
 
 
 def test_campaigns_are_one_training(tmp_path: Path, start: Path) -> None:
