@@ -16,7 +16,7 @@ from inference.security import is_loopback, new_token, read_token, tls_context
 from mvstylizer import __version__
 from mvstylizer.durable import write_text
 from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, UsageError
-from mvstylizer.options import Parser, Repeated
+from mvstylizer.options import Parser, Repeated, positive
 
 _COMMAND = "flower-server"
 _EXAMPLE = "example:\n  flower-server --data-dir cloud/ --insecure\n  flower-server keys --help"
@@ -73,21 +73,21 @@ def _add_rounds(parser: Parser) -> None:
     default = CloudSettings()
     parser.setting("--rounds", "how many over all, or 'forever'", type=_rounds, default="forever", metavar="N")
     parser.setting("--linger", "seconds to go on after the last round, for edges to fetch it", type=float, default=0.0)
-    parser.setting("--campaign", "rounds of one Flower run", type=_positive, default=default.campaign)
+    parser.setting("--campaign", "rounds of one Flower run", type=positive, default=default.campaign)
     parser.setting("--strategy", "how updates are put together, such as fedavg, fedavgm, fedadam, fedprox, fedmedian, "
                    "krum; a wrong name lists all", default=default.strategy)  # fmt: skip
     parser.setting("--strategy-option", "NAME=NUMBER of the strategy, such as server_momentum=0.9; repeat it for more",
                    action=Repeated, metavar="NAME=NUMBER")  # fmt: skip
-    parser.setting("--min-edges", "that have to be there for a round", type=_positive, default=default.min_edges)
+    parser.setting("--min-edges", "that have to be there for a round", type=positive, default=default.min_edges)
     parser.setting("--round-timeout", "seconds after which a round does without an edge", type=float,
                    default=default.timeout)  # fmt: skip
-    parser.setting("--steps", "of training on an edge in a round", type=_positive, default=default.steps)
-    parser.setting("--batch", "frames of a step", type=_positive, default=default.batch)
-    parser.setting("--crop", "side of training crops in pixels", type=_positive, default=default.crop)
+    parser.setting("--steps", "of training on an edge in a round", type=positive, default=default.steps)
+    parser.setting("--batch", "frames of a step", type=positive, default=default.batch)
+    parser.setting("--crop", "side of training crops in pixels", type=positive, default=default.crop)
     parser.setting("--learning-rate", "of the edges", type=float, default=default.learning_rate)
     parser.setting("--norm-factor", "an update so many times as long as the median is left out", type=float,
                    default=default.norm_factor)  # fmt: skip
-    parser.setting("--keep", "newest checkpoints to keep beside the best", type=_positive, default=default.keep)
+    parser.setting("--keep", "newest checkpoints to keep beside the best", type=positive, default=default.keep)
     parser.setting("--photos", "folder of photos to measure each round on; else the edges' own held-out frames do",
                    type=Path, metavar="DIR")  # fmt: skip
     parser.setting("--start", "checkpoint or release to begin from instead of the bundled release", type=Path,
@@ -237,13 +237,7 @@ def _address(text: str) -> Address:
 
 
 def _rounds(text: str) -> int | str:
-    return text if text == "forever" else _positive(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return int(text)
+    return text if text == "forever" else positive(text)
 
 
 def _strategy_option(text: str) -> tuple[str, float]:

@@ -15,7 +15,7 @@ from mvstylizer import __version__
 from mvstylizer.completion import SHELLS, completion_script
 from mvstylizer.contributions_command import add_contributions
 from mvstylizer.doctor_command import add_doctor
-from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError
+from mvstylizer.errors import EXIT_INTERRUPTED, EXIT_OK, MVStylizerError, UsageError
 from mvstylizer.look_options import contributor_of, edge_urls
 from mvstylizer.options import Commands, Parser, add_command
 from mvstylizer.preview_command import add_preview
@@ -100,6 +100,8 @@ def _serve(options: argparse.Namespace) -> None:
     from inference.start_release import start_engine
     from mvstylizer.engine import Engine
 
+    if options.key and not options.certificate:
+        raise UsageError("--key alone encrypts nothing; name its --certificate too, or leave both out for plain HTTP")
     data = DataDir(options.data_dir) if options.data_dir else None
     security = Security(
         read_token(options.token_file) if options.token_file else None,

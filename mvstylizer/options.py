@@ -1,6 +1,7 @@
 """Commands and their settings, which ``MVSTYLIZER_…`` variables and a TOML file may set too."""
 
 import argparse
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -159,3 +160,21 @@ def add_command(
 def add_release(parser: Parser) -> None:
     """The setting that says which release runs."""
     parser.setting("--release", "release to run instead of the bundled one", type=Path, metavar="DIR")
+
+
+def positive(text: str) -> int:
+    """The type of options that count something: a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """The type of options that are a time: a finite number of 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value

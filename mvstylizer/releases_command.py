@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from mvstylizer.errors import UsageError
-from mvstylizer.options import Commands, Parser, add_command
+from mvstylizer.options import Commands, Parser, add_command, positive
 
 _NAME = "releases"
 _ACTIONS = {
@@ -28,7 +27,7 @@ def add_releases(commands: Commands, run: Callable[[argparse.Namespace], None]) 
     actions = outer.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
     parsers = {name: _add_action(actions, name, summary, commands, run) for name, summary in _ACTIONS.items()}
     parsers["publish"].add_argument("directory", type=Path, metavar="RELEASE_DIR", help="what mvstylizer export wrote")
-    parsers["publish"].add_argument("--keep", type=_count, metavar="N", help="then delete all but the N newest "
+    parsers["publish"].add_argument("--keep", type=positive, metavar="N", help="then delete all but the N newest "
                                     "releases, the running and the previous one; by default none is")  # fmt: skip
     parsers["load"].add_argument("version", metavar="VERSION", help="one that list shows")
 
@@ -43,9 +42,3 @@ def _add_action(
     parser.set_defaults(action=name)
     parser.setting("--data-dir", "directory of the edge, as for serve", type=Path, required=True, metavar="DIR")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise UsageError(f"--keep {text} is not possible; choose a whole number above 0")
-    return int(text)

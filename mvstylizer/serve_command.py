@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from mvstylizer.options import Commands, add_command, add_release
+from mvstylizer.options import Commands, add_command, add_release, positive, seconds
 
 LOGS = ("text", "json", "none")
 COLLECT = ("never", "opt-in")
@@ -28,11 +28,11 @@ def add_serve(commands: Commands, serve: Callable[[argparse.Namespace], None]) -
     parser.setting("--behind-proxy", "believe the last address in X-Forwarded-For", action="store_true")
     parser.setting("--collect", "whether key frames that devices offer are kept for training; needs --data-dir",
                    choices=COLLECT, default="never")  # fmt: skip
-    parser.setting("--collect-mb", "MiB of the disk for them; the oldest make room", type=int, default=1024)
-    parser.setting("--collect-days", "for which each is kept", type=int, default=30)
-    parser.setting("--queue", "key frames that may wait for the one that is computed", type=int, default=4)
-    parser.setting("--per-client", "key frames of one client that may wait or run", type=int, default=6)
-    parser.setting("--drain-seconds", "that what is in flight may take after SIGTERM", type=float, default=30.0)
+    parser.setting("--collect-mb", "MiB of the disk for them; the oldest make room", type=positive, default=1024)
+    parser.setting("--collect-days", "for which each is kept", type=positive, default=30)
+    parser.setting("--queue", "key frames that may wait for the one that is computed", type=positive, default=4)
+    parser.setting("--per-client", "key frames of one client that may wait or run", type=positive, default=6)
+    parser.setting("--drain-seconds", "that what is in flight may take after SIGTERM", type=seconds, default=30.0)
     parser.setting("--log", "what is written of each request", choices=LOGS, default="text")
     parser.setting("--threads", "cores one inference may use, 0 for all", type=int, default=0)
     add_release(parser)

@@ -251,7 +251,7 @@ def _trained_on(store: Path) -> set[bytes]:
 
 async def test_a_locked_store_delays_no_reply_for_long(stylizer: Stylizer, photo_png: bytes, data: DataDir) -> None:
     """Somebody holds the database for ever: frames are stylized and refused, none waits for those before it."""
-    async with device_on(stylizer, photo_png, data) as device:
+    async with device_on(stylizer, photo_png, data, limits=Limits(queue=6)) as device:  # nobody is turned away
         other = sqlite3.connect(data.frames, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         answers = await asyncio.gather(*(device.send(offered(seed, size=16).picture, ALICE) for seed in range(6)))
