@@ -16,8 +16,12 @@ from fl_clients.idle import IdleGate
 from fl_clients.refusal import Reason, RefusalError
 from fl_clients.running_release import running_release
 from fl_clients.settings import TrainerSettings
+from fl_clients.stopwatch import Stopwatch
 from fl_clients.task import TrainTask, reply
 from mvstylizer.errors import MVStylizerError
+
+_PATIENCE_SECONDS = 5.0
+"""For which an edge at work is waited for before the round goes on without it."""
 
 app = ClientApp()
 
@@ -44,36 +48,40 @@ def _trained(
     message: Message, task: TrainTask, settings: TrainerSettings, node: int
 ) -> tuple[Message, dict[str, object]]:
     """The reply, and the log's entry."""
-    began = time.monotonic()
-    gate = IdleGate(settings.edge, settings.edge_token_file, settings.train_without_edge, settings.quiet_seconds)
+    watch = Stopwatch()
+    gate = IdleGate(
+        settings.edge, settings.edge_token_file, settings.train_without_edge, settings.quiet_seconds, _PATIENCE_SECONDS
+    )
     if (reason := gate.closed()) is not None:
         raise RefusalError(Reason.BUSY, reason)
     release = running_release(settings.edge_data_dir)
     check_enough(settings, release)
-    asked = time.monotonic()
+    watch.lap("gate")
     rng = np.random.default_rng((task.round, node))
     frames = round_frames(settings, release, task.steps * task.batch, rng)
-    decoded = time.monotonic()
+    watch.lap("data")
 
     from fl_clients.training import finetuned  # brings torch
 
-    imported = time.monotonic()
-    result = finetuned(release, task, frames, int(rng.integers(2**31)), settings.threads)
+    watch.lap("torch")
+    result = finetuned(release, task, frames, int(rng.integers(2**31)), settings.threads, watch)
     mark_used(settings, frames)
-    ended = time.monotonic()
+    watch.lap("data")
     metrics: dict[str, int | float] = {
         "num-examples": len(frames.training),
         "loss-before": result.before.loss,
         "loss-after": result.after.loss,
         "content": result.after.content,
         "style": result.after.style,
-        "seconds": ended - began,
+        "seconds": sum(watch.seconds.values()),
         "round": task.round,
     }
-    seconds = {"gate": asked - began, "data": decoded - asked, "torch": imported - decoded, **result.seconds}
     entry = {**metrics, "result": "trained", "skipped": frames.skipped, "held-out": len(frames.held_out)}
-    told = {name: round(value, 2) for name, value in seconds.items()}
-    return reply(message, result.weights, metrics), {**entry, "seconds": told}
+    return reply(message, result.weights, metrics), {**entry, "seconds": _told(watch.seconds), "cpu": _told(watch.cpu)}
+
+
+def _told(parts: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in parts.items()}
 
 
 def _refused(message: Message, settings: TrainerSettings, number: int | None, refusal: RefusalError) -> Message:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from export.release import export_release
 from export.weights import stylizer_of_release
@@ -51,6 +52,8 @@ def make_candidate(checkpoint: Path, base: Path, to: Path, settings: TrainerSett
         OutputError, NoSpaceError: ``to`` cannot be written.
     """
     began = time.monotonic()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     shutil.rmtree(to, ignore_errors=True)
     stylizer, _ = load_stylizer(checkpoint)
     if not all(weights.isfinite().all() for weights in stylizer.state_dict().values()):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 _TIMEOUT_SECONDS = 5.0
+_AGAIN_SECONDS = 0.2
 _MAX_BYTES = 4 * 2**20
 _PENDING = ("mvstylizer_pending", "mvstylizer_in_flight")
 _RECEIVED = "mvstylizer_received_bytes_total"
@@ -23,22 +24,30 @@ class IdleGate:
     token_file: Path | None = None
     without_edge: bool = False
     quiet_seconds: float = 1.0
+    patience: float = 0.0
+    """Seconds to go on asking an edge that is at work: a single key frame must not cost it the round."""
 
     def closed(self) -> str | None:
         """Why the edge is not to be trained on just now, None if it is idle; takes ``quiet_seconds`` then.
 
         Raises InputError or UsageError if the token cannot be read, or would travel unprotected.
         """
+        until = time.monotonic() + self.patience
         try:
             if (reason := self._not_ready()) is not None:
                 return reason
-            before = self._metrics()
-            if (reason := _working(before)) is not None:
-                return reason
-            time.sleep(self.quiet_seconds)
-            after = self._metrics()
+            while (reason := self._working()) is not None and time.monotonic() < until:
+                time.sleep(_AGAIN_SECONDS)
         except (OSError, HTTPException, ValueError) as error:
             return self._unreachable(error)
+        return reason
+
+    def _working(self) -> str | None:
+        before = self._metrics()
+        if (reason := _working(before)) is not None:
+            return reason
+        time.sleep(self.quiet_seconds)
+        after = self._metrics()
         if after.get(_RECEIVED) != before.get(_RECEIVED):
             return "the edge has just been given work"
         return _working(after)

@@ -1,6 +1,5 @@
 """One round's fine-tuning on one edge: the cloud's weights in, this edge's weights and losses out."""
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from export.weights import stylizer_of_release
 from fl_clients.frames import DecodedFrame, RoundFrames
 from fl_clients.refusal import Reason, RefusalError
+from fl_clients.stopwatch import Stopwatch
 from mvstylizer.release import Release
 from mvstylizer.training.finetuning import FinetuneConfig, Metrics, TrainingFrame, evaluate, finetune
 from mvstylizer.training.packing import layout, pack, unpack
@@ -26,12 +26,12 @@ class Finetuned:
     weights: NDArray[np.float32]
     before: Metrics
     after: Metrics
-    seconds: dict[str, float]
-    """By part: network, train, evaluate."""
 
 
-def finetuned(release: Release, task: "TrainTask", frames: RoundFrames, seed: int, threads: int) -> Finetuned:
-    """Train the release's network from the task's weights on.
+def finetuned(
+    release: Release, task: "TrainTask", frames: RoundFrames, seed: int, threads: int, watch: Stopwatch
+) -> Finetuned:
+    """Train the release's network from the task's weights on; ``watch`` gets the parts network, evaluate and train.
 
     Raises:
         RefusalError: the cloud's network is another one (LAYOUT).
@@ -40,7 +40,6 @@ def finetuned(release: Release, task: "TrainTask", frames: RoundFrames, seed: in
     """
     if threads:
         torch.set_num_threads(threads)
-    began = time.monotonic()
     stylizer = stylizer_of_release(release)
     own = layout(stylizer)
     if own != task.layout:
@@ -51,19 +50,14 @@ def finetuned(release: Release, task: "TrainTask", frames: RoundFrames, seed: in
         )
     unpack(stylizer, task.weights)
     held_out, training = as_training_frames(frames.held_out), as_training_frames(frames.training)
-    rebuilt = time.monotonic()
+    watch.lap("network")
     before = evaluate(stylizer, held_out, task.crop)
-    measured = time.monotonic()
+    watch.lap("evaluate")
     finetune(stylizer, training, _config(task, seed))
-    trained = time.monotonic()
+    watch.lap("train")
     after = evaluate(stylizer, held_out, task.crop)
-    ended = time.monotonic()
-    seconds = {
-        "network": rebuilt - began,
-        "evaluate": ended - trained + measured - rebuilt,
-        "train": trained - measured,
-    }
-    return Finetuned(pack(stylizer), before, after, seconds)
+    watch.lap("evaluate")
+    return Finetuned(pack(stylizer), before, after)
 
 
 def as_training_frames(frames: list[DecodedFrame]) -> list[TrainingFrame]:

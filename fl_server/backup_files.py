@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,27 +31,27 @@ class Verified:
 
 
 class BackupFiles:
-    """Checkpoints below a directory, verified when they are read, and again whenever a file changed."""
+    """Checkpoints below a directory, verified when they are read, and again whenever a file changed; for any thread."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._known: dict[Path, tuple[Fingerprint, Verified | None]] = {}
+        self._lock = threading.Lock()
         self.damaged = 0
         """Checkpoints that were found damaged."""
 
     def newest(self) -> Verified | None:
         """The newest valid one, None where there is none; a damaged newer one is logged once and counted."""
-        found = steps(self._directory)
-        self._known = {path: known for path, known in self._known.items() if path in found}
-        for path in reversed(found):
-            if verified := self._verified(path):
-                return verified
-        return None
+        with self._lock:
+            found = steps(self._directory)
+            self._known = {path: known for path, known in self._known.items() if path in found}
+            return next((verified for path in reversed(found) if (verified := self._verified(path))), None)
 
     def of_round(self, number: int) -> Verified | None:
         """The checkpoint of this round, if it is there and valid."""
         path = self._directory / f"step-{number:06d}"
-        return self._verified(path) if path in steps(self._directory) else None
+        with self._lock:
+            return self._verified(path) if path in steps(self._directory) else None
 
     def _verified(self, path: Path) -> Verified | None:
         now = _fingerprint(path)

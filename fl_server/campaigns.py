@@ -24,11 +24,11 @@ _ENDED, _LOST, _STUCK = "ended", "lost", "stuck"
 class Campaigns:
     """Submits the app again and again until ``rounds`` are done (None for ever); ``ended`` counts how runs ended."""
 
-    def __init__(self, cloud: CloudDir, flower: FlowerCli, rounds: int | None) -> None:
+    def __init__(self, cloud: CloudDir, flower: FlowerCli, files: BackupFiles, rounds: int | None) -> None:
         self._cloud = cloud
         self._flower = flower
         self._rounds = rounds
-        self._files = BackupFiles(cloud.checkpoints)
+        self._files = files
         self.ended: Counter[str] = Counter()
         self.run: str | None = None
 

@@ -108,11 +108,14 @@ def _kill_group(pid: int) -> None:
 
 
 def remember(path: Path, children: Sequence[Child]) -> None:
-    """Write down what runs, for ``end_leftovers`` of a later start."""
+    """Write down what runs, for ``end_leftovers`` of a later start; a full disk is logged, and no reason to stop."""
     told = {child.name: {"pid": child.pid, "command": child.command} for child in children if child.pid}
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(told))
-    part.replace(path)
+    try:
+        part.write_text(json.dumps(told))
+        part.replace(path)
+    except OSError as error:
+        _LOG.error("%s: cannot be written (%s)", path, error)
 
 
 def end_leftovers(path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 
+from fl_server.backup_files import BackupFiles
 from fl_server.campaigns import Campaigns, end_serverapp
 from fl_server.children import Child, end_leftovers, remember
 from fl_server.cloud_dir import CloudDir
@@ -66,7 +67,9 @@ class Launcher:
         self._superlink = Child("superlink", _superlink(cloud), env, logs, self._restarts, self._remember)
         self._superexec = Child("superexec", _superexec(cloud), env, logs, self._restarts, self._remember)
         self._flower = FlowerCli(directory)
-        self._campaigns = Campaigns(directory, self._flower, cloud.settings.rounds)
+        # One for all that look, so that damage is counted whoever finds it.
+        self._files = BackupFiles(directory.checkpoints)
+        self._campaigns = Campaigns(directory, self._flower, self._files, cloud.settings.rounds)
 
     async def run(self) -> None:
         """Raises UsageError if it cannot listen, or another flower-server runs on the directory."""
@@ -103,12 +106,12 @@ class Launcher:
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         cloud, security = self._cloud, Security(self._cloud.token)
-        own = operator_app(cloud.directory, security, self._is_healthy, self._counts)
+        own = operator_app(cloud.directory, self._files, security, self._is_healthy, self._counts)
         url = await listen(stack, own, cloud.status, None)
         self._announce(f"flower-server: status page on {url}/")
         if cloud.public is not None:
             tls = _trusting(cloud.superlink)
-            app = public_app(FleetProxy(cloud.superlink.url, tls), cloud.directory, security)
+            app = public_app(FleetProxy(cloud.superlink.url, tls), self._files, security)
             url = await listen(stack, app, cloud.public, cloud.public_tls)
             self._announce(f"flower-server: edges come in at {url}")
 

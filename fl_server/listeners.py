@@ -29,20 +29,23 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def public_app(proxy: FleetProxy, cloud: CloudDir, security: Security) -> web.Application:
+def public_app(proxy: FleetProxy, files: BackupFiles, security: Security) -> web.Application:
     """The Fleet API, and the backup if there is a token that protects it."""
     app = web.Application(middlewares=[one_error_shape])
     proxy.add_to(app)
     if security.token is not None:
-        app.add_routes(Backup(BackupFiles(cloud.checkpoints), security).routes())
+        app.add_routes(Backup(files, security).routes())
     return app
 
 
 def operator_app(
-    cloud: CloudDir, security: Security, healthy: Callable[[], bool], counts: Callable[[], dict[str, Counter[str]]]
+    cloud: CloudDir,
+    files: BackupFiles,
+    security: Security,
+    healthy: Callable[[], bool],
+    counts: Callable[[], dict[str, Counter[str]]],
 ) -> web.Application:
-    """The status page, metrics, health and the backup."""
-    files = BackupFiles(cloud.checkpoints)
+    """The status page, metrics, health and the backup; ``files`` are those of the backup to outside, too."""
 
     def all_counts() -> dict[str, Counter[str]]:
         return counts() | {"mvstylizer_cloud_damaged_checkpoints": Counter({"checkpoints": files.damaged})}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fl_server.cloud_dir import CloudDir
 from fl_server.flower_cli import FlowerCli
 from mvstylizer.durable import write_text
-from mvstylizer.errors import EdgeError
+from mvstylizer.errors import MVStylizerError
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 5.0
@@ -25,19 +25,19 @@ class _Registered:
 async def keep_registered(cloud: CloudDir, flower: FlowerCli) -> None:
     """Until cancelled: register keys that were put into ``keys/nodes``, unregister those that were taken away."""
     done: dict[str, str] | None = None
+    known = _read(cloud)
     while True:
-        wanted = {path.stem: path.read_text() for path in cloud.node_keys.glob("*.pub")}
-        if wanted != done:
-            try:
-                await _register(cloud, flower, wanted)
+        try:
+            wanted = {path.stem: path.read_text() for path in cloud.node_keys.glob("*.pub")}
+            if wanted != done:
+                await _register(cloud, flower, wanted, known)
                 done = wanted
-            except (EdgeError, OSError) as error:
-                _LOG.error("%s", error)
+        except (MVStylizerError, OSError) as error:
+            _LOG.error("%s", error)
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _register(cloud: CloudDir, flower: FlowerCli, wanted: dict[str, str]) -> None:
-    known = _read(cloud)
+async def _register(cloud: CloudDir, flower: FlowerCli, wanted: dict[str, str], known: dict[str, _Registered]) -> None:
     there = await flower.nodes()
     for name, each in sorted(known.items()):
         if wanted.get(name) != each.key:
@@ -52,6 +52,7 @@ async def _register(cloud: CloudDir, flower: FlowerCli, wanted: dict[str, str]) 
             known[name] = _Registered(await flower.register(cloud.node_keys / f"{name}.pub", name), key)
             _write(cloud, known)
             _LOG.info("node %s is let in", name)
+    _write(cloud, known)  # the disk may have been full when something changed
 
 
 def _read(cloud: CloudDir) -> dict[str, _Registered]:

@@ -25,7 +25,8 @@ class FleetProxy:
     """Passes requests on to the SuperLink at ``upstream`` (``http://127.0.0.1:8000``), streaming both ways.
 
     What is not the Fleet API gets 404: a SuperNode takes 403 for the end of the run and quits at 401, so these come
-    from the SuperLink or not at all. While the SuperLink is away it is 503, and SuperNodes try again.
+    from the SuperLink or not at all. While the SuperLink is away it is 503, and SuperNodes try again. At 500, which the
+    SuperLink answers while its disk is full, a SuperNode's heartbeat would end for ever: that becomes 503, too.
     """
 
     def __init__(self, upstream: str, tls: ssl.SSLContext | None) -> None:
@@ -70,7 +71,10 @@ class FleetProxy:
 
 
 async def _passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers))
+    status, reason = answer.status, answer.reason
+    if status == 500:
+        status, reason = 503, None
+    response = web.StreamResponse(status=status, reason=reason, headers=_end_to_end(answer.headers))
     await response.prepare(request)
     async for chunk in answer.content.iter_chunked(_CHUNK):
         await response.write(chunk)

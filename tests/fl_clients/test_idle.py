@@ -45,6 +45,16 @@ def test_an_edge_at_work() -> None:
         assert IdleGate(url, quiet_seconds=0.1).closed() is None
 
 
+def test_a_single_key_frame_is_waited_for() -> None:
+    """With patience an edge that is at work is asked again until it rests."""
+    with edge_in_a_thread(Delayed(StandIn(), 1.0)) as url:
+        worker = threading.Thread(target=_send_work, args=(url,))
+        worker.start()
+        time.sleep(0.5)
+        assert IdleGate(url, quiet_seconds=0.0, patience=60.0).closed() is None
+        worker.join()
+
+
 def test_an_edge_that_is_just_given_work() -> None:
     """Work that came and went while it was watched counts, too: a video sends its key frames one after the other."""
     with edge_in_a_thread(StandIn()) as url:

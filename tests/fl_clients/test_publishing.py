@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.fl_clients.cloud_backup import TOKEN, Cloud, serving
 from tests.fl_clients.frame_stores import photographs, settings_in
 from tests.fl_clients.test_reweighting import changed
 from tests.inference.stores import administered
+from tests.recoveries import measured
 
 pytestmark = pytest.mark.slow
 PNG = {"Content-Type": "image/png"}
@@ -162,15 +164,21 @@ async def test_not_a_number_is_worse(
 
 
 async def test_an_edge_without_frames_is_restored(cloud: Cloud, tmp_path: Path, stylizer: Stylizer) -> None:
-    """An edge that lost its disk gets the newest round without having anything to compare it on, before it runs."""
+    """An edge that lost its disk gets the newest round without having anything to compare it on, before it runs, and
+    runs on it in less than a minute."""
     settings = settings_in(tmp_path)
     publisher = _publisher(cloud, settings)
     cloud.save(changed(stylizer, 1e-3), 7)
+    began = time.monotonic()
     published = await publisher.step()
     assert published is not None and published.outcome is Outcome.SET
     assert "no held-out frames" in published.told
     async with administered(DataDir(settings.edge_data_dir)) as admin:
+        seconds = time.monotonic() - began
         assert admin.edge.stylizer.version == "round-000007"
+    measured("an edge lost its disk, until it runs on the cloud's newest round", seconds)
+    # Issue 6 asks for this one; it takes a few seconds.
+    assert seconds < 60
     # The disk is lost while the trainer runs on.
     shutil.rmtree(settings.edge_data_dir)
     again = await publisher.step()

@@ -3,13 +3,15 @@
 import contextlib
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,10 @@ class RealCloud:
             self._nodes[name] = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log,
                                                  start_new_session=True)  # fmt: skip
 
+    def node_trains(self, name: str) -> bool:
+        """Whether a SuperNode's ClientApp is at work on its first message."""
+        return "training" in (self._folder / f"{name}.log").read_text().splitlines()
+
     def kill_node(self, name: str) -> None:
         """SIGKILL to a SuperNode and all that it started."""
         _kill_group(self._nodes.pop(name))
@@ -153,17 +159,47 @@ class RealCloud:
         return (self._folder / "launcher.log").read_text()
 
 
+@contextlib.contextmanager
+def small_disk(path: Path, megabytes: int) -> Iterator[None]:
+    """Make ``path`` a file system of its own; where that is not allowed it stays a plain directory."""
+    path.mkdir(parents=True)
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(path)]
+    mounted = mount is not None and subprocess.run([mount, *options], capture_output=True).returncode == 0
+    try:
+        yield
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", path], check=True)  # weights that were read are still mapped
+
+
+@contextlib.contextmanager
+def full_disk(path: Path, writer: int) -> Iterator[None]:
+    """Fill a small disk to the last byte; without one, the process ``writer`` may not write files of any size."""
+    if not path.is_mount():
+        before = resource.prlimit(writer, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+        yield
+        resource.prlimit(writer, resource.RLIMIT_FSIZE, before)
+        return
+    filling = path / "filling"
+    with filling.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    yield
+    filling.unlink()
+
+
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> float:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0, every: float = 0.1) -> float:
     """Wait until it holds; returns how long that took, in seconds. Raises TimeoutError."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
             raise TimeoutError(f"not within {seconds:.0f} s")
-        time.sleep(0.1)
+        time.sleep(every)
     return time.monotonic() - began

@@ -87,3 +87,19 @@ async def test_what_runs_is_written_down(tmp_path: Path) -> None:
         remember(tmp_path / "children.json", [child])
         told = json.loads((tmp_path / "children.json").read_text())
         assert told == {"child": {"pid": child.pid, "command": child.command}}
+
+
+async def test_a_child_is_watched_though_nothing_can_be_written(tmp_path: Path) -> None:
+    """With the disk full, or the directory away, a killed process is started again all the same."""
+    children: list[Child] = []
+    restarts: Counter[str] = Counter()
+    child = Child("child", [sys.executable, "-c", _SLEEPS], dict(os.environ), tmp_path, restarts,
+                  lambda: remember(tmp_path / "away" / "children.json", children))  # fmt: skip
+    children.append(child)
+    task = asyncio.create_task(child.keep_running())
+    await until(lambda: child.pid)
+    os.kill(child.pid or 0, 9)
+    await until(lambda: restarts["child"] == 1 and child.pid)
+    assert not task.done()
+    task.cancel()
+    await child.stop()

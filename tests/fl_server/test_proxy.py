@@ -17,6 +17,8 @@ async def _superlink(request: web.Request) -> web.StreamResponse:
     """Tells what came, and streams it back."""
     if request.path == "/v1/fleet/refused":
         return web.Response(status=401, text="unknown key")
+    if request.path == "/v1/fleet/broken":
+        return web.Response(status=500, text="database or disk is full")
     response = web.StreamResponse(headers={"X-Path": request.raw_path, "X-Signature": request.headers.get("Sig", "")})
     await response.prepare(request)
     async for chunk in request.content.iter_chunked(1000):
@@ -88,3 +90,9 @@ async def test_refusals_of_the_superlink_are_its_own() -> None:
     """An unknown key is told so."""
     async with proxied() as session, session.post("/v1/fleet/refused") as answer:
         assert answer.status == 401 and await answer.text() == "unknown key"
+
+
+async def test_a_fault_of_the_superlink_is_a_reason_to_try_again() -> None:
+    """At 500, the answer to everything while the disk is full, a SuperNode's heartbeat would end for ever."""
+    async with proxied() as session, session.post("/v1/fleet/broken") as answer:
+        assert (answer.status, answer.reason) == (503, "Service Unavailable") and "disk is full" in await answer.text()

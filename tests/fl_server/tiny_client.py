@@ -12,6 +12,7 @@ app = ClientApp()
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """One round."""
+    print("training", flush=True)
     time.sleep(float(context.node_config.get("delay", 0.0)))
     weights = weights_of(message) + np.float32(context.node_config.get("step", 0.001))
     return reply(message, weights, int(context.node_config.get("examples", 2)))
