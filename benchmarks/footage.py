@@ -1,6 +1,7 @@
 """A clip in one style: its proxies, and what the DNN makes of them, worked out when it is asked for and once only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,12 @@ class Footage:
         self._stylized: dict[int, Picture] = {}
         self._keys: dict[int, AffineKey] = {}
         self._path: dict[int, NDArray[np.float32]] = {}
+
+    def with_flow(self, flow: FlowName) -> "Footage":
+        """The same clip with another estimator; what the DNN made and makes of it is shared."""
+        other = copy(self)
+        other.flow, other.affine, other._keys = flow, AffinePropagation(COLOUR, estimator(flow)), {}
+        return other
 
     def stylized(self, index: int) -> Picture:
         """What the DNN makes of a frame."""
@@ -70,9 +77,9 @@ def around(index: int, keys: Sequence[int]) -> tuple[int, int | None]:
     return max(key for key in keys if key <= index), min((key for key in keys if key > index), default=None)
 
 
-def chosen(frames: list[Picture], selector: KeyFrameSelector) -> list[int]:
-    """The indices of the key frames that a selector chooses."""
-    return [index for index, frame in enumerate(frames) if selector.decide(frame, False).is_key]
+def chosen(frames: Sequence[Picture], selector: KeyFrameSelector, codec_keys: Collection[int] = ()) -> list[int]:
+    """The indices of the key frames that a selector chooses; ``codec_keys`` are those of the stream's I-frames."""
+    return [index for index, frame in enumerate(frames) if selector.decide(frame, index in codec_keys).is_key]
 
 
 def float_luma(picture: Picture) -> NDArray[np.float32]:

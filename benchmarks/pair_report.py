@@ -94,7 +94,7 @@ def _methods(scores: ByPair) -> list[str]:
 
 def _mean(scores: ByPair, method: str, column: _Column) -> str:
     values = [getattr(by_method[method], column.measure) for by_method in scores.values()]
-    return "–" if None in values else f"{np.mean(values):.{column.digits}f}"
+    return "–" if None in values or np.isnan(values).any() else f"{np.mean(values):.{column.digits}f}"
 
 
 def _head(titles: list[str]) -> tuple[str, str]:

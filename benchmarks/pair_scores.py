@@ -3,6 +3,7 @@
 Pictures are RGB float32 ``(H, W, 3)`` in 0..1 unless they say uint8.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one result, by ``mvstylizer.metrics``: the first four against the content, the others against the style."""
+    """Of one result, by ``mvstylizer.metrics``: the first four against the content, the others against the style.
+
+    ``gram`` and ``mean_std`` are NaN where no teacher's features are at hand.
+    """
 
     edge: float
     halo: float
@@ -118,8 +122,10 @@ def teacher_features(weights: Path) -> Features:
     return features
 
 
-def score_all(results: dict[str, Result], pair: Pair, features: Features) -> dict[str, Scores]:
+def score_all(results: dict[str, Result], pair: Pair, features: Features | None) -> dict[str, Scores]:
     """The scores of each method's result; the style is looked at once for all of them."""
+    if features is None:
+        return {name: _score(result, pair, None, None) for name, result in results.items()}
     style = features(pair.style)
     return {name: _score(result, pair, features(result.picture), style) for name, result in results.items()}
 
@@ -134,15 +140,15 @@ def codes(picture: Picture) -> NDArray[np.uint8]:
     return np.rint(picture * 255).astype(np.uint8)
 
 
-def _score(result: Result, pair: Pair, features: list[FeatureMap], style: list[FeatureMap]) -> Scores:
+def _score(result: Result, pair: Pair, features: list[FeatureMap] | None, style: list[FeatureMap] | None) -> Scores:
     picture, content = result.picture, pair.content
     return Scores(
         edge=metrics.edge_ssim(picture, content),
         halo=metrics.halo(picture, content),
         canny=metrics.canny_ssim(picture, content),
         luma=metrics.luma_ssim(picture, content),
-        gram=metrics.gram_distance(features, style),
-        mean_std=metrics.mean_std_distance(features, style),
+        gram=math.nan if features is None or style is None else metrics.gram_distance(features, style),
+        mean_std=math.nan if features is None or style is None else metrics.mean_std_distance(features, style),
         swd=metrics.swd(picture, pair.style),
         cpu_seconds=result.cpu_seconds,
     )

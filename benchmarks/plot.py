@@ -45,13 +45,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where values lie in the picture; the x axis is logarithmic."""
+    """Where values lie in the picture."""
 
     x: tuple[float, float]
     y: tuple[float, float]
+    logarithmic: bool
 
     def at(self, x: float, y: float) -> tuple[int, int]:
-        across = np.log(x / self.x[0]) / np.log(self.x[1] / self.x[0])
+        if self.logarithmic:
+            across = np.log(x / self.x[0]) / np.log(self.x[1] / self.x[0])
+        else:
+            across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         return (
             round(_LEFT + float(across) * (WIDTH - _LEFT - _RIGHT)),
@@ -59,20 +63,25 @@ class _Frame:
         )
 
 
-def line_plot(lines: Sequence[Line], title: str, x_name: str, y_name: str) -> NDArray[np.uint8]:
-    """RGB ``(HEIGHT, WIDTH, 3) uint8``; x on a logarithmic axis, so all x must be above 0."""
+def line_plot(
+    lines: Sequence[Line], title: str, x_name: str, y_name: str, logarithmic: bool = True
+) -> NDArray[np.uint8]:
+    """RGB ``(HEIGHT, WIDTH, 3) uint8``; on a logarithmic x axis all x must be above 0."""
     picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     xs = sorted({x for line in lines for x, _ in line.points})
     ys = [y for line in lines for _, y in line.points]
-    ys += [y for line in lines for _, *ends in line.band for y in ends]
+    ys += [y for line in lines for _, *spread in line.band for y in spread]
     margin = 0.05 * (max(ys) - min(ys) or 1)
-    frame = _Frame((xs[0] / 1.05, xs[-1] * 1.05), (min(ys) - margin, max(ys) + margin))
+    side = 0.02 * (xs[-1] - xs[0] or 1)
+    ends = (xs[0] / 1.05, xs[-1] * 1.05) if logarithmic else (xs[0] - side, xs[-1] + side)
+    frame = _Frame(ends, (min(ys) - margin, max(ys) + margin), logarithmic)
     for number, line in enumerate(lines):
         _draw_band(picture, frame, line, _COLOURS[number % len(_COLOURS)])
     _draw_axes(picture, frame, xs)
+    legend = WIDTH // 2 if _falls(lines) else _LEFT + 20
     for number, line in enumerate(lines):
         _draw_line(picture, frame, line, _COLOURS[number % len(_COLOURS)])
-        _write(picture, line.name, (_LEFT + 20, _TOP + 25 + 22 * number), _COLOURS[number % len(_COLOURS)])
+        _write(picture, line.name, (legend, _TOP + 25 + 22 * number), _COLOURS[number % len(_COLOURS)])
     _write(picture, title, (_LEFT + 60, 26), _INK, 0.6)
     _write(picture, x_name, (WIDTH // 2 - 5 * len(x_name), HEIGHT - 18))
     _write(picture, y_name, (8, _TOP - 12))
@@ -106,9 +115,16 @@ def bar_plot(bars: Sequence[Bar], title: str) -> NDArray[np.uint8]:
     return picture
 
 
-def write_plot(path: Path, lines: Sequence[Line], title: str, x_name: str, y_name: str) -> None:
+def write_plot(
+    path: Path, lines: Sequence[Line], title: str, x_name: str, y_name: str, logarithmic: bool = True
+) -> None:
     """``line_plot`` as a PNG, in the place of one that is there."""
-    write_picture(path, line_plot(lines, title, x_name, y_name), overwrite=True)
+    write_picture(path, line_plot(lines, title, x_name, y_name, logarithmic), overwrite=True)
+
+
+def _falls(lines: Sequence[Line]) -> bool:
+    """Whether the upper right corner is the emptier one."""
+    return sum(line.points[0][1] - line.points[-1][1] for line in lines) > 0
 
 
 def _draw_axes(picture: NDArray[np.uint8], frame: _Frame, xs: Sequence[float]) -> None:

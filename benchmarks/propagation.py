@@ -9,7 +9,7 @@ which is what the device shows at key frames. With ``--check`` the exit code say
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,13 @@ def ways(clip: Footage) -> dict[str, Callable[[int, int, int], Picture]]:
     }
 
 
-def measure_clip(clip: Footage, every: int = 1) -> dict[tuple[str, str], list[float]]:
-    """MS-SSIM of each method against each reference, one value an interval; of every n-th intermediate frame."""
+def measure_clip(
+    clip: Footage, every: int = 1, only: Collection[str] | None = None
+) -> dict[tuple[str, str], list[float]]:
+    """MS-SSIM of each method, or ``only`` some, against each reference, one value an interval; of every n-th
+    intermediate frame."""
     results: dict[tuple[str, str], list[float]] = {}
-    methods = ways(clip)
+    methods = {name: way for name, way in ways(clip).items() if only is None or name in only}
     dnn: dict[int, NDArray[np.float32]] = {}
     for interval in INTERVALS:
         wanted = list(_between(len(clip.frames), interval))[every // 2 :: every]

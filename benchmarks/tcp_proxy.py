@@ -29,11 +29,12 @@ class TcpProxy:
     - ``silent``: let nothing through any more, in neither direction, and say nothing.
     - ``garbage``: send random bytes in place of those that come back.
 
+    ``chunk`` bytes at most are passed on at a time: few where a slow line is to flow, many where nothing is to be slow.
     ``connections`` counts those that were tried, ``sent`` and ``received`` the bytes that went up and down.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = host, port
+    def __init__(self, host: str, port: int, chunk: int = _CHUNK) -> None:
+        self._target, self._chunk = (host, port), chunk
         self.latency = 0.0
         self.rate: float | None = None
         self.cut_after: int | None = None
@@ -114,7 +115,7 @@ class TcpProxy:
         now, chunk = asyncio.get_running_loop().time, b" "
         while chunk:
             try:
-                chunk = await source.read(_CHUNK)
+                chunk = await source.read(self._chunk)
             except OSError:  # a reset arrives as the end does; what came before it is still delivered
                 chunk = b""
             await on_the_way.put((now() + self.latency, chunk))

@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.setting("--tolerance", "by how much a round may be worse on this edge's own held-out frames and still be "
                    "published, as a share of the running release's loss", type=float, default=0.02)  # fmt: skip
     parser.setting("--poll-seconds", "between looks for a new round", type=float, default=5.0)
-    parser.setting("--threads", "cores for training and for measuring rounds, 0 for all", type=int, default=0)
+    parser.setting("--threads", "cores for training and for measuring rounds, 0 for all", type=int, default=1)
     return parser
 
 

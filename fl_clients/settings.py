@@ -31,7 +31,7 @@ class TrainerSettings:
     """Rounds that may train on the same frame."""
     held_out: int = 32
     """Held-out frames that are measured on, at most."""
-    threads: int = 0
+    threads: int = 1
     """Cores for training; 0 leaves it to torch."""
 
     def to_node_config(self) -> str:

@@ -16,7 +16,7 @@ from flwr.supercore.run import Run
 from fl_server.guard import EXPIRED, REJECTED, BadReplyError, NormGuard, Rejection, kind_of_error, round_of, update_norm
 
 _LOG = logging.getLogger(__name__)
-_POLL_SECONDS = 3.0
+_POLL_SECONDS = 1.0
 _REMIND_SECONDS = 600.0
 _MOST_TOLD = 100
 _SILENT = "no answer within the round's time"

@@ -3,7 +3,8 @@
 The photos' source is the prefix of their file name. The four largest sources are the edges' contents, one each: nature
 (bsds), houses, objects (imagenet), video frames. All other photos are styles; they are parted by how bright and how
 warm they are, so that every edge's users ask for looks of one quarter. Held-out photos of all sources, in held-out
-styles of all quarters, tell what a stylizer has learnt.
+styles of all quarters, tell what a stylizer has learnt. Photos that have no such names are parted by brightness and
+warmth themselves, each quarter an edge's contents and styles alike.
 """
 
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ class World:
 
     edges: tuple[tuple[TrainingFrame, ...], ...]
     held_out: tuple[TrainingFrame, ...]
+    names: tuple[str, ...] = SOURCES
+    """What each edge films."""
 
 
 def world(photos: Path, stylizer: Stylizer, frames: int, held_out: int) -> World:
@@ -47,6 +50,8 @@ def world(photos: Path, stylizer: Stylizer, frames: int, held_out: int) -> World
     """
     rng = np.random.default_rng(0)
     training, rest = (photo_paths(photos, held_out=kept) for kept in (False, True))
+    if not {source_of(path) for path in training} >= set(SOURCES):
+        return _unnamed_world(training, rest, stylizer, frames, held_out, rng)
     contents = [_drawn(training, source, frames, rng) for source in SOURCES]
     quarters = parted(_styles(training, 8 * _STYLES, rng))
     edges = (
@@ -57,6 +62,19 @@ def world(photos: Path, stylizer: Stylizer, frames: int, held_out: int) -> World
     return World(tuple(edges), _frames(stylizer, unseen, _styles(rest, len(unseen), rng), rng))
 
 
+def _unnamed_world(
+    training: Sequence[Path], rest: Sequence[Path], stylizer: Stylizer, frames: int, held_out: int,
+    rng: np.random.Generator,
+) -> World:  # fmt: skip
+    pictures = _pictures([training[i] for i in rng.permutation(len(training))], len(LOOKS) * frames)
+    unseen = _pictures([rest[i] for i in rng.permutation(len(rest))], held_out)
+    if len(pictures) < len(LOOKS) * frames or not unseen:
+        wanted = f"{len(LOOKS) * frames} photos of {_LEAST} px or more and some held-out ones are needed"
+        raise InputError(f"{wanted}, {len(pictures)} and {len(unseen)} are there; name another folder")
+    edges = tuple(_frames(stylizer, quarter, quarter[:_STYLES], rng) for quarter in parted(pictures))
+    return World(edges, _frames(stylizer, unseen, unseen, rng), LOOKS)
+
+
 def parted(pictures: Sequence[Picture]) -> list[list[Picture]]:
     """Pictures in the order of ``LOOKS``: halves by mean luma, each in halves by how much redder than blue they are."""
     means = np.array([picture.mean((0, 1)) for picture in pictures])
@@ -65,6 +83,13 @@ def parted(pictures: Sequence[Picture]) -> list[list[Picture]]:
     for half in np.array_split(np.argsort(luma, kind="stable"), 2):
         quarters += np.array_split(half[np.argsort(warmth[half], kind="stable")], 2)
     return [[pictures[i] for i in quarter] for quarter in quarters]
+
+
+def dealt(edges: Sequence[Sequence[TrainingFrame]], seed: int) -> list[list[TrainingFrame]]:
+    """All edges' frames, in their styles, dealt anew at random: as many to each, none twice."""
+    every = [frame for frames in edges for frame in frames]
+    order = np.random.default_rng(seed).permutation(len(every))
+    return [[every[i] for i in part] for part in np.array_split(order, len(edges))]
 
 
 def source_of(path: Path) -> str:

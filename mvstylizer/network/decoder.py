@@ -2,7 +2,7 @@
 
 Beyond the paper, features can be colorized again at every finer level, and the encoder's high frequencies, which
 pooling loses, can be carried across (Chiu and Gurari, "PhotoWCT2", WACV 2022; "PCA-KD", CVPR 2022). The paper's own
-decoder is ``levels=(4,)`` without ``skips``.
+decoder is ``levels=(4,)`` without ``skips``; how it upsamples, activates and pads is not said, and chosen here.
 """
 
 from collections.abc import Callable, Sequence

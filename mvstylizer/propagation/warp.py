@@ -1,4 +1,4 @@
-"""Propagation `warp`: the paper's Algorithm 1, as printed.
+"""Propagation `warp`: the paper's Algorithm 1, with the frames that it drops as printed (docs/paper.md).
 
 Backward flow from the intermediate frame to the previous key frame, then bilinear sampling of the stylized key frame
 (Eq. 1). The stylized pixels themselves move, so key frames have to be stylized at the frame's own size; flow is

@@ -22,6 +22,16 @@ def test_key_frames_around_a_frame(index: int, found: tuple[int, int | None]) ->
 def test_key_frames_are_the_selectors() -> None:
     """Frames are shown to a selector in order, each once."""
     assert chosen(pan(10, 36, 64), KeyFrameSelector("interval", 4)) == [0, 4, 8]
+    assert chosen(pan(10, 36, 64), KeyFrameSelector("codec"), codec_keys={3, 7}) == [0, 3, 7]
+
+
+def test_another_flow_shares_what_the_dnn_made(tiny_release: Path) -> None:
+    """Stylized frames are made once for all estimators; what is propagated differs, and the first keeps its own."""
+    first = Footage("pan", pan(7, 96, 128, step=4), texture(60, 80, seed=5), Engine(tiny_release, threads=1))
+    second = first.with_flow("farneback")
+    assert second.stylized(2) is first.stylized(2) and (first.flow, second.flow) == ("dis", "farneback")
+    shown = [clip.shown(3, [0, 6]) for clip in (first, second)]
+    assert not np.array_equal(shown[0], shown[1]) and np.array_equal(shown[0], first.shown(3, [0, 6]))
 
 
 def test_what_is_shown_of_a_key_frame_is_the_whole_path(tiny_release: Path) -> None:

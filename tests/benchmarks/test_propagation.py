@@ -24,6 +24,8 @@ def test_every_method_is_measured_at_every_interval(tiny_release: Path) -> None:
     assert all(0 < value <= 1.0001 for values in results.values() for value in values)
     assert results["affine", "dnn"][-1] > results["warp (Algorithm 1)", "dnn"][-1]
     assert results["affine", "path"][-1] > results["affine, previous only", "path"][-1]
+    some = measure_clip(footage, every=3, only=("affine",))
+    assert some == {key: results[key] for key in (("affine", "dnn"), ("affine", "path"))}
 
 
 def test_every_method_meets_a_look_that_is_the_same_everywhere(tiny_release: Path) -> None:
