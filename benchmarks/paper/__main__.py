@@ -89,7 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         engine = Engine(release)
         runs = Path(scratch) / "runs" if options.quick else options.runs
         context = Context(inputs, engine, release, Finished(runs), options.quick, Path(scratch))
-        about = [*machine(), f"- release {engine.version}, {inputs.name}" + ", --quick: means nothing" * options.quick]
+        about = [
+            *machine(),
+            f"- release {engine.version}, {inputs.name}" + ", --quick: means nothing" * options.quick,
+            "- the date is the page's: what a run finds measured it does not measure again",
+        ]
         for name in chosen:
             print(f"{name} …", file=sys.stderr)
             report = PARTS[name](context)
